@@ -13,6 +13,14 @@ Delivery = Literal["stdin", "file"]
 DocumentFormat = Literal["json", "dotenv", "yaml"]
 OutputFormat = Literal["text", "json", "yaml", "jsonl"]
 Backoff = Literal["constant", "linear", "exponential"]
+CancellationPolicy = Literal["allow_finish", "cancel_running"]
+PolicyMethod = Literal["cancel", "enqueue"]
+
+HTTP_RUNNER = "core.http"
+CONTAINER_RUNNER = "core.container"
+WORKFLOW_RUNNER = "core.workflow"
+BUILT_IN_RUNNERS = frozenset({HTTP_RUNNER, CONTAINER_RUNNER, WORKFLOW_RUNNER})
+"""Values of `runner_type` that are the engine's own; every other one is the ref of a runtime."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +35,11 @@ class Retry:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionDefinition:
-    """An action as `actions/*.yaml` defines it (domain.md 1.4). `runner_type` is a runtime's ref."""
+    """An action as `actions/*.yaml` defines it (domain.md 1.4).
+
+    `runner_type` is a runtime's ref or one of BUILT_IN_RUNNERS; `entry_point` is relative to `actions/` (or
+    is inline code); `workflow_file` is relative to the pack folder.
+    """
 
     ref: str
     pack_ref: str
@@ -68,7 +80,8 @@ class ActionDefinition:
     @classmethod
     def from_json(cls, document: dict[str, Json]) -> ActionDefinition:
         known = dict(document)
-        known["retry"] = Retry(**known.get("retry") or {})
+        retry: dict[str, Json] = known.get("retry") or {}
+        known["retry"] = Retry(**retry)
         for name in ("concurrency_key", "tags", "permission_set_refs"):
             known[name] = tuple(known.get(name) or ())
         return cls(**known)
@@ -106,3 +119,235 @@ class RuntimeDefinition:
         known["aliases"] = tuple(known.get("aliases") or ())
         known["versions"] = tuple(RuntimeVersion(**version) for version in known.get("versions") or ())
         return cls(**known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackManifest:
+    """`pack.yaml`, both dialects in one form (domain.md 1.2). `dependencies` and `runtime_deps` as written."""
+
+    ref: str
+    label: str = ""
+    version: str = ""
+    description: str = ""
+    conf_schema: Schema = field(default_factory=dict[str, dict[str, Any]])
+    config: dict[str, Json] = field(default_factory=dict[str, Json])
+    """Default values, without the user's own."""
+    meta: dict[str, Json] = field(default_factory=dict[str, Json])
+    tags: tuple[str, ...] = ()
+    runtime_deps: tuple[str, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    is_standard: bool = False
+    enabled: bool = True
+    about: dict[str, str] = field(default_factory=dict[str, str])
+    """`author email license homepage repository`, where given."""
+    testing: dict[str, Json] = field(default_factory=dict[str, Json])
+    max_stdout_bytes: int | None = None
+    max_stderr_bytes: int | None = None
+    """Limits for the logs of the pack's actions that set none themselves."""
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> PackManifest:
+        return cls(**_with_tuples(document, "tags", "runtime_deps", "dependencies"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerDefinition:
+    """A kind of event (domain.md 1.5). `parameters` shapes a rule's trigger_params, `output` the payload."""
+
+    ref: str
+    pack_ref: str
+    label: str = ""
+    description: str = ""
+    enabled: bool = True
+    parameters: Schema = field(default_factory=dict[str, dict[str, Any]])
+    output: Schema = field(default_factory=dict[str, dict[str, Any]])
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> TriggerDefinition:
+        return cls(**document)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensorDefinition:
+    """A long-running process that makes events (domain.md 1.6). `entry_point` is relative to `sensors/`."""
+
+    ref: str
+    pack_ref: str
+    label: str = ""
+    description: str = ""
+    enabled: bool = True
+    runner_type: str = "core.native"
+    entry_point: str = ""
+    trigger_types: tuple[str, ...] = ()
+    parameters: Schema = field(default_factory=dict[str, dict[str, Any]])
+    config: dict[str, Json] = field(default_factory=dict[str, Json])
+    runtime_version: str | None = None
+    placement: dict[str, Json] = field(default_factory=dict[str, Json])
+    retention: dict[str, Json] = field(default_factory=dict[str, Json])
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> SensorDefinition:
+        return cls(**_with_tuples(document, "trigger_types"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleDefinition:
+    """When this trigger fires and the conditions hold, run that action (domain.md 1.7)."""
+
+    ref: str
+    pack_ref: str
+    trigger_ref: str
+    action_ref: str
+    label: str = ""
+    description: str = ""
+    enabled: bool = True
+    conditions: Json = None
+    action_params: dict[str, Json] = field(default_factory=dict[str, Json])
+    trigger_params: dict[str, Json] = field(default_factory=dict[str, Json])
+    permission_set_refs: tuple[str, ...] | None = None
+    """None inherits the action's list; an empty one means none."""
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> RuleDefinition:
+        return cls(**_with_tuples(document, "permission_set_refs"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowDefinition:
+    """A graph of tasks (domain.md 5.1). `ref` is also that of the action which runs it."""
+
+    ref: str
+    pack_ref: str
+    label: str = ""
+    description: str = ""
+    version: str = ""
+    parameters: Schema = field(default_factory=dict[str, dict[str, Any]])
+    output: Schema = field(default_factory=dict[str, dict[str, Any]])
+    vars: dict[str, Json] = field(default_factory=dict[str, Json])
+    tasks: tuple[dict[str, Json], ...] = ()
+    """As written, with full action refs and checked targets (domain.md 5.2, 5.3)."""
+    output_map: dict[str, Json] | None = None
+    cancellation_policy: CancellationPolicy = "allow_finish"
+    tags: tuple[str, ...] = ()
+    file: str = ""
+    """Where the graph lies, relative to the pack folder."""
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> WorkflowDefinition:
+        return cls(**_with_tuples(document, "tasks", "tags"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueDefinition:
+    """A work queue and the action that takes its items (domain.md 1.8)."""
+
+    ref: str
+    pack_ref: str
+    label: str = ""
+    description: str = ""
+    enabled: bool = True
+    dispatch_action: str = ""
+    item_schema: Schema = field(default_factory=dict[str, dict[str, Any]])
+    action_params: dict[str, Json] = field(default_factory=dict[str, Json])
+    config: dict[str, Json] = field(default_factory=dict[str, Json])
+    tags: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> QueueDefinition:
+        return cls(**_with_tuples(document, "tags"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermissionSetDefinition:
+    """What its holder may do: items of `resource`, `actions` and `constraints` (domain.md 1.9, 9.3)."""
+
+    ref: str
+    pack_ref: str
+    label: str = ""
+    description: str = ""
+    grants: tuple[dict[str, Json], ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> PermissionSetDefinition:
+        return cls(**_with_tuples(document, "grants"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyDefinition:
+    """How many executions of an action (of its pack, when `action_ref` is None) may run at once (domain.md 1.11).
+
+    `parameters` are dot paths; executions that agree on their values form one group with its own limit.
+    """
+
+    ref: str
+    pack_ref: str
+    label: str = ""
+    description: str = ""
+    enabled: bool = True
+    action_ref: str | None = None
+    method: PolicyMethod = "enqueue"
+    threshold: int = 1
+    parameters: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> PolicyDefinition:
+        return cls(**_with_tuples(document, "parameters", "tags"))
+
+
+Definition = (
+    ActionDefinition
+    | RuntimeDefinition
+    | TriggerDefinition
+    | SensorDefinition
+    | RuleDefinition
+    | WorkflowDefinition
+    | QueueDefinition
+    | PermissionSetDefinition
+    | PolicyDefinition
+)
+
+DEFINITIONS: dict[str, type[Definition]] = {
+    "permission_set": PermissionSetDefinition,
+    "runtime": RuntimeDefinition,
+    "trigger": TriggerDefinition,
+    "action": ActionDefinition,
+    "workflow": WorkflowDefinition,
+    "queue": QueueDefinition,
+    "rule": RuleDefinition,
+    "sensor": SensorDefinition,
+    "policy": PolicyDefinition,
+}
+"""What a pack can define, by the name of its table, in load order (domain.md 1.1)."""
+
+
+def _with_tuples(document: dict[str, Json], *names: str) -> dict[str, Json]:
+    """Turn the lists that JSON knows back into the tuples of a frozen value."""
+    return {
+        name: tuple(value) if name in names and value is not None else value
+        for name, value in document.items()
+    }
