@@ -1,9 +1,23 @@
-"""Where everything of one engine lies. (Settings and their sources follow below it.)"""
+"""Where everything of one engine lies, and the settings with their sources (cli.md 3.7)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import sys
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import Detail, NotFoundError, UsageError, did_you_mean
+from attune_cli.runtime.model.quantities import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PROJECT_FILE = "attune.toml"
+MACHINE_FILE = Path("/etc/attune/config.toml")
+
+MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,3 +53,208 @@ class Home:
     @property
     def secret_key(self) -> Path:
         return self.path / "secret.key"
+
+    @classmethod
+    def resolve(cls, *, option: Path | None, directory: Path | None, environment: Mapping[str, str]) -> Home:
+        """Return the home of `--home`, else ATTUNE_HOME, else the project's, else the user's. Creates nothing."""
+        if option is not None:
+            return cls(option.absolute())
+        if environment.get("ATTUNE_HOME"):
+            return cls(Path(environment["ATTUNE_HOME"]).absolute())
+        project = find_project(directory, environment)
+        return cls(project / ".attune" if project else _user_folder("data", environment))
+
+
+def find_project(directory: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """Return the nearest folder upwards with an attune.toml, from `-C`, ATTUNE_PROJECT or here; or None."""
+    start = (directory or Path(environment.get("ATTUNE_PROJECT") or ".")).absolute()
+    if not start.is_dir():
+        raise NotFoundError(f"no directory {str(start)!r}")
+    return next((folder for folder in (start, *start.parents) if (folder / PROJECT_FILE).is_file()), None)
+
+
+def user_config_file(environment: Mapping[str, str]) -> Path:
+    return _user_folder("config", environment) / "config.toml"
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Return where reports of internal errors go."""
+    return _user_folder("state", environment)
+
+
+_XDG = {"data": ".local/share", "config": ".config", "state": ".local/state"}
+
+
+def _user_folder(kind: str, environment: Mapping[str, str]) -> Path:
+    """Return the user's folder of one kind (XDG Base Directory Specification 0.8, and its cousins elsewhere)."""
+    named = environment.get(f"XDG_{kind.upper()}_HOME", "")
+    if named.startswith("/"):
+        return Path(named) / "attune"
+    if sys.platform == "linux":
+        return Path(environment.get("HOME") or Path.home()) / _XDG[kind] / "attune"
+    import platformdirs
+
+    return Path(getattr(platformdirs, f"user_{kind}_dir")("attune", appauthor=False))
+
+
+# --- settings
+
+
+def _duration(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError("expected a duration such as 45s, 5m or 1h30m")
+
+
+def _size(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str):
+        return parse_size(value)
+    raise ValueError("expected a size such as 512kB or 10MiB")
+
+
+def _count(value: object) -> int:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ValueError("expected a whole number of at least 1")
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):  # pyright: ignore[reportUnknownVariableType] - TOML gives list[Unknown]; the test makes it list[str]
+        return tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - as above
+    raise ValueError("expected names: a list, or text with commas between them")
+
+
+def _one_of(*choices: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value in choices:
+            return str(value)
+        raise ValueError(f"expected one of {', '.join(choices)}")
+
+    return read
+
+
+def _setting(default: Any, read: Callable[[object], Any], help_text: str) -> Any:
+    return field(default=default, metadata={"read": read, "help": help_text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting: its name in files (as here) and in the environment (ATTUNE_<NAME>), default and meaning."""
+
+    slots: int = _setting(10, _count, "How many actions may run at once in one home")
+    timeout_seconds: float = _setting(300.0, _duration, "Time limit of an action that declares none")
+    grace_seconds: float = _setting(5.0, _duration, "Time between asking a process to stop and killing it")
+    max_stdout_bytes: int = _setting(
+        10 * MEBIBYTE, _size, "Stdout kept of one execution; the rest is counted"
+    )
+    max_stderr_bytes: int = _setting(
+        10 * MEBIBYTE, _size, "Stderr kept of one execution; the rest is counted"
+    )
+    max_result_bytes: int = _setting(MEBIBYTE, _size, "Largest result an execution may have")
+    max_parameters_bytes: int = _setting(MEBIBYTE, _size, "Largest parameters an execution may be given")
+    environment_allow: tuple[str, ...] = _setting(
+        (), _names, "More environment variables that actions may see"
+    )
+    busy_timeout_seconds: float = _setting(30.0, _duration, "How long to wait for a busy database")
+    output: str = _setting(
+        "text",
+        _one_of("text", "json", "jsonl", "yaml", "csv", "name", "none"),
+        "Form of the output; from a file it holds on terminals only",
+    )
+    color: str = _setting("auto", _one_of("auto", "always", "never"), "When to use colours")
+
+
+SETTINGS = {setting.name: setting for setting in fields(Settings)}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place settings come from: its name as shown to people (a path, a variable's name) and its raw values."""
+
+    origin: str
+    values: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The settings in force, and where each was found (`default`, a path, or a variable's name)."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+    @classmethod
+    def load(cls, *, directory: Path | None, environment: Mapping[str, str]) -> Configuration:
+        """Merge all sources; raises UsageError with every fault of every source together."""
+        faults: list[Detail] = []
+        values: dict[str, Any] = {}
+        origins = dict.fromkeys(SETTINGS, "default")
+        for path in reversed([*files(directory=directory, environment=environment).values()]):
+            for name, value in _read(path, faults).items():
+                values[name], origins[name] = value, str(path)
+        for name, setting in SETTINGS.items():
+            variable = f"ATTUNE_{name.upper()}"
+            if environment.get(variable):
+                try:
+                    values[name] = setting.metadata["read"](environment[variable])
+                except ValueError as error:
+                    faults.append(Detail(path=variable, message=str(error), value=environment[variable]))
+                origins[name] = variable
+        if faults:
+            raise UsageError("the configuration is invalid", code="invalid_config", details=faults)
+        return cls(Settings(**values), origins)
+
+
+def files(*, directory: Path | None, environment: Mapping[str, str]) -> dict[str, Path]:
+    """Return the files settings are read from, strongest first: `project` (if there is one), `user`, `machine`."""
+    project = find_project(directory, environment)
+    named = {"project": project / PROJECT_FILE} if project else {}
+    return {**named, "user": user_config_file(environment), "machine": MACHINE_FILE}
+
+
+def read_value(name: str, value: object) -> Any:
+    """Return `value` as setting `name` has it; raises NotFoundError or UsageError."""
+    if name not in SETTINGS:
+        raise NotFoundError(f"no setting {name!r}", hint=did_you_mean(name, SETTINGS) or "attune config list")
+    try:
+        return SETTINGS[name].metadata["read"](value)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}, got {value!r}") from error
+
+
+def _read(path: Path, faults: list[Detail]) -> dict[str, Any]:
+    """Return the valid settings of one file; what is wrong with it goes to `faults` with file, line and key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(Detail(path=str(path), message=str(error)))
+        return {}
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        faults.append(Detail(path=str(path), message=str(error)))
+        return {}
+    values: dict[str, Any] = {}
+    for name, value in document.items():
+        try:
+            values[name] = read_value(name, value)
+        except (NotFoundError, UsageError) as error:
+            near = f" ({error.hint})" if isinstance(error, NotFoundError) and error.hint else ""
+            faults.append(Detail(path=f"{path}:{_line_of(name, text)}", message=f"{error.message}{near}"))
+    return values
+
+
+def _line_of(name: str, text: str) -> int:
+    lines = enumerate(text.splitlines(), start=1)
+    return next((number for number, line in lines if line.lstrip("[ \t\"'").startswith(name)), 1)
