@@ -33,9 +33,7 @@ class Status(StrEnum):
         return self in HOLDS_SLOT
 
 
-TERMINAL = frozenset(
-    {Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED, Status.ABANDONED}
-)
+TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.TIMEOUT, Status.CANCELLED, Status.ABANDONED})
 LIVE = frozenset(Status) - TERMINAL
 HOLDS_SLOT = frozenset({Status.SCHEDULED, Status.RUNNING, Status.CANCELING})
 

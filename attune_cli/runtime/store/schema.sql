@@ -109,14 +109,14 @@ CREATE TABLE execution (
   host TEXT,                             -- the owner, or NULL; no foreign key: hosts are forgotten
   runner_ref TEXT,                       -- durable name of the run, committed with `running`
   parent INTEGER REFERENCES execution (id),
-  root INTEGER NOT NULL,                 -- top of the tree; its own id at the top
+  root INTEGER REFERENCES execution (id),-- top of the tree; NULL at the top
   original_execution INTEGER REFERENCES execution (id),  -- first attempt; NULL on a first attempt
   next_attempt INTEGER REFERENCES execution (id),        -- set in the commit that ends a retried attempt
   attempt INTEGER NOT NULL DEFAULT 1,
   rerun_of INTEGER REFERENCES execution (id),
   parameters TEXT NOT NULL DEFAULT '{}', -- secret values replaced by the redaction marker
   sealed BLOB,                           -- secret values by JSON pointer, AES-256-GCM
-  environment TEXT NOT NULL DEFAULT '{}',-- names of extra variables; their values are sealed
+  environment TEXT NOT NULL DEFAULT '[]',-- names of extra variables; their values are sealed
   labels TEXT NOT NULL DEFAULT '{}',
   timeout_seconds REAL,                  -- NULL: none
   due INTEGER NOT NULL DEFAULT 0,        -- not before this instant (a retry's delay, --at)
@@ -144,7 +144,8 @@ CREATE INDEX execution_live ON execution (status, due, id)
 CREATE INDEX execution_action ON execution (action_ref, status, id);
 CREATE INDEX execution_status ON execution (status, id);
 CREATE INDEX execution_parent ON execution (parent, id) WHERE parent IS NOT NULL;
-CREATE INDEX execution_root ON execution (root, id) WHERE root <> id;
+CREATE INDEX execution_root ON execution (root, id) WHERE root IS NOT NULL;
+CREATE INDEX execution_cancel ON execution (id) WHERE cancel_requested IS NOT NULL AND finished IS NULL;
 CREATE INDEX execution_attempts ON execution (original_execution) WHERE original_execution IS NOT NULL;
 CREATE INDEX execution_group ON execution (limit_group, status) WHERE limit_group IS NOT NULL;
 CREATE UNIQUE INDEX execution_idempotency ON execution (action_ref, idempotency_key)

@@ -1,0 +1,66 @@
+"""Who may start now: requested executions in sequence order, under slots and limit groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.engine.effects import Effect, Prepare, Start
+from attune_cli.runtime.engine.endings import end
+from attune_cli.runtime.engine.limits import STARTS_PER_TICK
+from attune_cli.runtime.model.definitions import Retry
+from attune_cli.runtime.model.entities import Outcome, RunError
+from attune_cli.runtime.store import executions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from attune_cli.runtime.engine.jobs import JobReader
+    from attune_cli.runtime.runners.api import Runner
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.executions import Startable
+
+
+def admit(
+    tx: Transaction,
+    *,
+    host: str,
+    ownerless_too: bool,
+    slots: int,
+    jobs: JobReader,
+    runners: Mapping[str, Runner],
+) -> list[Effect]:
+    """Start what may start. The slots held by every host count, so hosts share them."""
+    free = min(slots - executions.count_slots_held(tx), STARTS_PER_TICK)
+    if free <= 0:
+        return []
+    effects: list[Effect] = []
+    for execution in executions.admissible(tx, host, ownerless_too=ownerless_too, limit=free):
+        if _group_is_full(tx, execution):
+            continue
+        effects += _start(tx, execution, host, jobs, runners)
+    return effects
+
+
+def _group_is_full(tx: Transaction, execution: Startable) -> bool:
+    """An earlier one of the same tick may have taken the group's last place."""
+    if execution.limit_group is None or execution.limit_size is None:
+        return False
+    return executions.count_group(tx, execution.limit_group) >= execution.limit_size
+
+
+def _start(
+    tx: Transaction, execution: Startable, host: str, jobs: JobReader, runners: Mapping[str, Runner]
+) -> list[Effect]:
+    job = jobs.read_or_end(tx, execution)
+    if job is None:
+        return []
+    runner = runners.get(job.definition.kind)
+    if runner is None:
+        message = f"this host has no runner for actions of kind '{job.definition.kind}'"
+        outcome = Outcome(succeeded=False, error=RunError(type="no_runner", message=message))
+        end(tx, execution, outcome, Retry())
+        return []
+    if runner.needs_preparation(job):
+        return [Prepare(job)] if executions.schedule(tx, execution, host) else []
+    ref = runner.ref(job)
+    return [Start(job, ref)] if executions.run(tx, execution, host, ref) else []

@@ -1,0 +1,42 @@
+"""How an execution ends: the one place where an outcome becomes a status, and a failure another attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.model.entities import Outcome, RunError
+from attune_cli.runtime.model.retry import next_due
+from attune_cli.runtime.model.states import Status
+from attune_cli.runtime.store import executions
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.model.definitions import Retry
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.executions import Startable
+
+CANCELLED_BEFORE_START = Outcome(
+    succeeded=False, error=RunError(type="cancelled", message="cancelled before it started")
+)
+LOST = Outcome(
+    succeeded=False,
+    error=RunError(type="abandoned", message="the engine that ran it died, and its end is not known"),
+)
+
+
+def end(tx: Transaction, execution: Startable, outcome: Outcome, retry: Retry, *, lost: bool = False) -> bool:
+    """End a run: what was asked to stop is cancelled however it ended; a failure may be tried
+    again, unless somebody asked to cancel meanwhile.
+
+    The next attempt is inserted in the same transaction, with the same owner. False when the row is no
+    longer as `execution` says: a late end changes nothing.
+    """
+    if execution.status is Status.CANCELING:
+        return executions.finish(tx, execution, Status.CANCELLED, outcome)
+    if outcome.succeeded:
+        return executions.finish(tx, execution, Status.COMPLETED, outcome)
+    status = Status.ABANDONED if lost else Status.FAILED
+    due = next_due(retry, execution.attempt, tx.now)
+    if due is None or execution.cancel_requested is not None:
+        return executions.finish(tx, execution, status, outcome)
+    following = executions.insert_next_attempt(tx, execution, due=due, host=execution.host)
+    return executions.finish(tx, execution, status, outcome, next_attempt=following)

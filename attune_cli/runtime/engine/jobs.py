@@ -1,0 +1,65 @@
+"""From a row to a job: the pinned definition decoded once, the secret values unsealed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import AttuneError
+from attune_cli.runtime.engine.endings import end
+from attune_cli.runtime.model.definitions import Retry
+from attune_cli.runtime.model.entities import Outcome, RunError
+from attune_cli.runtime.model.jobs import JobDefinition
+from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.runners.api import Job
+from attune_cli.runtime.store import jobs
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.executions import Startable
+    from attune_cli.runtime.store.sealing import Sealer
+
+
+class JobReader:
+    """Reads jobs for one engine; definitions never change, so each is decoded once."""
+
+    def __init__(self, sealer: Sealer | None = None) -> None:
+        self._sealer = sealer
+        self._definitions: dict[int, JobDefinition] = {}
+
+    def definition(self, tx: Transaction, execution: Startable) -> JobDefinition:
+        found = self._definitions.get(execution.job)
+        if found is None:
+            found = JobDefinition.from_json(jobs.get(tx, execution.job))
+            self._definitions[execution.job] = found
+        return found
+
+    def read_or_end(self, tx: Transaction, execution: Startable) -> Job | None:
+        """Return the job of one attempt; when it cannot be read (a lost key), end the execution instead."""
+        try:
+            return self._read(tx, execution)
+        except AttuneError as error:
+            failure = RunError(type=error.code, message=error.message)
+            end(tx, execution, Outcome(succeeded=False, error=failure), Retry())
+            return None
+
+    def _read(self, tx: Transaction, execution: Startable) -> Job:
+        parameters: dict[str, Any] = json.loads(execution.parameters)
+        environment: dict[str, str] = {}
+        secrets: list[str] = []
+        if execution.sealed is not None and self._sealer is not None:
+            sealed = self._sealer.unseal(execution.sealed)
+            environment = sealed["environment"]
+            for pointer, value in sealed["parameters"].items():
+                put_at(parameters, pointer, value)
+            secrets = sealed["secrets"]
+        return Job(
+            execution=execution.id,
+            attempt=execution.attempt,
+            action_ref=execution.action_ref,
+            definition=self.definition(tx, execution),
+            parameters=parameters,
+            timeout_seconds=execution.timeout_seconds,
+            environment=environment,
+            secrets=tuple(secrets),
+        )

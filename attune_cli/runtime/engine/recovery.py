@@ -1,0 +1,102 @@
+"""What a dead host left behind. Its runs enter again by the ordinary door; nothing here is a second way to start.
+
+Two steps, so that nothing slow is done inside a transaction: `inspect` asks the runners what became of each
+run, `settle` writes it down, and only where the row is still as it was inspected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.engine.effects import Effect, Stop
+from attune_cli.runtime.engine.endings import LOST, end
+from attune_cli.runtime.model.states import Status
+from attune_cli.runtime.runners.api import Ended, Standing
+from attune_cli.runtime.store import executions, hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from attune_cli.runtime.engine.jobs import JobReader
+    from attune_cli.runtime.model.jobs import JobDefinition
+    from attune_cli.runtime.runners.api import Runner
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.executions import Startable
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One execution of a dead host, and what became of its run."""
+
+    execution: Startable
+    definition: JobDefinition
+    found: Standing | Ended
+
+
+def inspect(
+    tx: Transaction, dead_hosts: Sequence[str], jobs: JobReader, runners: Mapping[str, Runner]
+) -> list[Inspected]:
+    """Ask the runners about every live execution of `dead_hosts`. Reads only."""
+    found: list[Inspected] = []
+    for execution in executions.owned_live(tx, dead_hosts):
+        definition = jobs.definition(tx, execution)
+        found.append(Inspected(execution, definition, _standing(execution, definition, runners)))
+    return found
+
+
+def _standing(
+    execution: Startable, definition: JobDefinition, runners: Mapping[str, Runner]
+) -> Standing | Ended:
+    if execution.status not in {Status.RUNNING, Status.CANCELING} or execution.runner_ref is None:
+        return Standing.NEVER_RAN
+    runner = runners.get(definition.kind)
+    # A host that cannot ask must not judge: the run stays as it is until one that can comes by.
+    return Standing.RUNNING if runner is None else runner.attach(execution.id, execution.runner_ref)
+
+
+def settle(
+    tx: Transaction, inspected: Sequence[Inspected], dead_hosts: Sequence[str], *, heir: str | None
+) -> list[Effect]:
+    """Write down what became of each run. `heir` takes what is not over; without one it becomes ownerless.
+
+    Runs that still go on need an heir to watch them; without one they stay with their dead host, so that
+    the next daemon finds them.
+    """
+    effects: list[Effect] = []
+    for item in inspected:
+        current = executions.startable(tx, item.execution.id)
+        if current is None or _moved_on(current, item.execution):
+            continue
+        effects += _settle_one(tx, item, current, heir)
+    for host in dead_hosts:
+        if not executions.owned_live(tx, [host]):
+            hosts.delete(tx, host)
+    return effects
+
+
+def _moved_on(current: Startable, seen: Startable) -> bool:
+    return (current.status, current.host, current.runner_ref) != (seen.status, seen.host, seen.runner_ref)
+
+
+def _settle_one(tx: Transaction, item: Inspected, current: Startable, heir: str | None) -> list[Effect]:
+    if item.found is Standing.RUNNING:
+        if heir is None or not executions.set_host(tx, current, heir):
+            return []
+        if current.status is Status.CANCELING and current.runner_ref is not None:
+            return [Stop(item.definition.kind, current.runner_ref)]
+        return []
+    if current.status is Status.REQUESTED:
+        executions.set_host(tx, current, heir)
+        return []
+    if item.found is Standing.NEVER_RAN and current.status is not Status.CANCELING:
+        executions.return_to_requested(tx, current, heir)
+        return []
+    outcome = item.found.outcome if isinstance(item.found, Ended) else LOST
+    lost = not isinstance(item.found, Ended)
+    # Ends are written as the owner, so that a further attempt belongs to the heir, or to nobody.
+    executions.set_host(tx, current, heir)
+    owned = executions.startable(tx, current.id)
+    if owned is not None:
+        end(tx, owned, outcome, item.definition.action.retry, lost=lost)
+    return []

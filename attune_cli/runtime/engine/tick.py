@@ -1,0 +1,225 @@
+"""The engine: facts in, one commit, effects out (architecture.md 6).
+
+Stages read only the transaction and its instant. Nothing is done to the world before the commit that says
+so. A crash at any point loses at most effects, and the boot tick makes those good.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attune_cli.errors import AttuneError
+from attune_cli.runtime.engine import limits
+from attune_cli.runtime.engine.admission import admit
+from attune_cli.runtime.engine.effects import Effect, Poke, Prepare, Start, Stop
+from attune_cli.runtime.engine.endings import CANCELLED_BEFORE_START, end
+from attune_cli.runtime.engine.recovery import inspect, settle
+from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
+from attune_cli.runtime.model.states import Status
+from attune_cli.runtime.store import executions, hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from attune_cli.runtime.clock import Clock, Instant
+    from attune_cli.runtime.engine.jobs import JobReader
+    from attune_cli.runtime.model.entities import Host
+    from attune_cli.runtime.runners.api import Runner
+    from attune_cli.runtime.store.database import Store, Transaction
+
+Answer = TypeVar("Answer")
+
+
+class Engine:
+    """One host's engine. `report` and `request` may be called from any thread; all else from the engine's own."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        host: Host,
+        runners: Mapping[str, Runner],
+        jobs: JobReader,
+        slots: int,
+        poke: Callable[[str], None],
+        probe: Callable[[str], None] = lambda _point: None,
+    ) -> None:
+        self.host = host
+        self._store = store
+        self._clock = clock
+        self._runners = runners
+        self._jobs = jobs
+        self._slots = slots
+        self._poke = poke
+        self._probe = probe
+        self._facts: deque[Fact] = deque()
+        self._requests: deque[tuple[Callable[[Transaction], Any], Future[Any]]] = deque()
+        self._takes_ownerless = host.kind == "daemon"
+        self._first_stage: Callable[[Transaction], list[Effect]] | None = None
+
+    # --- what others may call, from any thread ---
+
+    def report(self, fact: Fact) -> None:
+        """Take in a fact; it is believed in the next tick."""
+        self._facts.append(fact)
+
+    def request(self, work: Callable[[Transaction], Answer]) -> Future[Answer]:
+        """Do `work` in the next tick's transaction; the future is answered after the commit."""
+        future: Future[Answer] = Future()
+        self._requests.append((work, future))
+        return future
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._facts or self._requests)
+
+    # --- the engine's own thread ---
+
+    def boot(self, dead_hosts: Sequence[str]) -> None:
+        """The first tick: enter this host, and settle what `dead_hosts` left. The heir of a daemon is itself."""
+        with self._store.read(self._clock.now()) as tx:
+            inspected = inspect(tx, dead_hosts, self._jobs, self._runners)
+        heir = self.host.id if self._takes_ownerless else None
+
+        def enter(tx: Transaction) -> list[Effect]:
+            hosts.insert(tx, self.host)
+            return settle(tx, inspected, dead_hosts, heir=heir)
+
+        self._first_stage = enter
+        self.tick()
+
+    def leave(self) -> None:
+        """Forget this host; what it owns and has not started becomes ownerless."""
+        with self._store.write(self._clock.now()) as tx:
+            executions.release(tx, self.host.id)
+            hosts.delete(tx, self.host.id)
+
+    def tick(self) -> None:
+        """Believe the facts, carry out the intents, start what may start, commit once, then act."""
+        facts = _take(self._facts, limits.FACTS_PER_TICK)
+        requests = _take(self._requests, limits.REQUESTS_PER_TICK)
+        try:
+            with self._store.write(self._clock.now()) as tx:
+                effects = [] if self._first_stage is None else self._first_stage(tx)
+                answers = [self._answer(tx, work) for work, _ in requests]
+                freed = self._facts_stage(tx, facts, effects)
+                effects += self._intents_stage(tx)
+                effects += admit(
+                    tx,
+                    host=self.host.id,
+                    ownerless_too=self._takes_ownerless,
+                    slots=self._slots,
+                    jobs=self._jobs,
+                    runners=self._runners,
+                )
+                if freed:
+                    effects += self._wake_next(tx)
+        except Exception as error:
+            # Nothing was committed, so nothing was believed: the facts wait for the next tick.
+            self._facts.extendleft(reversed(facts))
+            for _, future in requests:
+                future.set_exception(error)
+            raise
+        self._first_stage = None
+        self._perform(effects)
+        for (_, future), answer in zip(requests, answers, strict=True):
+            _resolve(future, answer)
+
+    def next_due(self) -> Instant | None:
+        """Return when the next tick is needed though nothing happens: a retry or a planned start falls due."""
+        with self._store.read(self._clock.now()) as tx:
+            return executions.next_due(tx, self.host.id)
+
+    # --- stages ---
+
+    def _answer(self, tx: Transaction, work: Callable[[Transaction], Any]) -> object:
+        """Each request runs in a savepoint of its own: a failing one answers its caller alone."""
+        tx.execute("SAVEPOINT request")
+        try:
+            answer: object = work(tx)
+        except AttuneError as error:
+            tx.execute("ROLLBACK TO request")
+            answer = error
+        finally:
+            tx.execute("RELEASE request")
+        return answer
+
+    def _facts_stage(self, tx: Transaction, facts: Sequence[Fact], effects: list[Effect]) -> bool:
+        """Believe `facts`, adding to `effects`; tells whether a slot was freed."""
+        freed = False
+        for fact in facts:
+            execution = executions.startable(tx, fact.execution)
+            if execution is None or execution.host != self.host.id:
+                continue
+            match fact:
+                case Prepared() if (
+                    execution.status is Status.SCHEDULED and execution.cancel_requested is None
+                ):
+                    effects += self._open_gate(tx, execution, fact.ref)
+                case PrepareFailed() if execution.status is Status.SCHEDULED:
+                    freed |= self._end(tx, execution, fact)
+                case RunEnded() if (
+                    execution.status in {Status.RUNNING, Status.CANCELING}
+                    and execution.runner_ref == fact.ref
+                ):
+                    freed |= self._end(tx, execution, fact)
+                case _:
+                    pass  # a late or repeated fact: terminal is final
+        return freed
+
+    def _open_gate(self, tx: Transaction, execution: executions.Startable, ref: str) -> list[Effect]:
+        job = self._jobs.read_or_end(tx, execution)
+        if job is None or not executions.run(tx, execution, self.host.id, ref):
+            return []
+        return [Start(job, ref)]
+
+    def _end(self, tx: Transaction, execution: executions.Startable, fact: PrepareFailed | RunEnded) -> bool:
+        retry = self._jobs.definition(tx, execution).action.retry
+        return end(tx, execution, fact.outcome, retry)
+
+    def _intents_stage(self, tx: Transaction) -> list[Effect]:
+        effects: list[Effect] = []
+        for execution in executions.cancellable(
+            tx, self.host.id, ownerless_too=self._takes_ownerless, limit=limits.INTENTS_PER_TICK
+        ):
+            if execution.status is Status.RUNNING and execution.runner_ref is not None:
+                if executions.begin_cancel(tx, execution):
+                    effects.append(Stop(self._jobs.definition(tx, execution).kind, execution.runner_ref))
+            else:
+                executions.finish(tx, execution, Status.CANCELLED, CANCELLED_BEFORE_START)
+        return effects
+
+    def _wake_next(self, tx: Transaction) -> list[Effect]:
+        waiting = executions.longest_waiting_host(tx)
+        return [] if waiting is None or waiting == self.host.id else [Poke(waiting)]
+
+    # --- effects ---
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            self._probe("before effect")
+            match effect:
+                case Prepare(job):
+                    self._runners[job.definition.kind].prepare(job)
+                case Start(job, ref):
+                    self._runners[job.definition.kind].start(job, ref)
+                case Stop(kind, ref):
+                    self._runners[kind].stop(ref)
+                case Poke(host):
+                    self._poke(host)
+        if effects:
+            self._probe("after effects")
+
+
+def _take(queue: deque[Any], limit: int) -> list[Any]:
+    return [queue.popleft() for _ in range(min(limit, len(queue)))]
+
+
+def _resolve(future: Future[Any], answer: object) -> None:
+    if isinstance(answer, AttuneError):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

@@ -1,0 +1,37 @@
+"""What the world reports to the engine. A fact is believed once, by (kind, ref), and never argued with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.model.entities import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What the execution needs stands ready; `ref` will name its run."""
+
+    execution: int
+    ref: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareFailed:
+    """What the execution needs cannot be made."""
+
+    execution: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnded:
+    """The run named `ref` is over, and this came of it."""
+
+    execution: int
+    ref: str
+    outcome: Outcome
+
+
+Fact = Prepared | PrepareFailed | RunEnded

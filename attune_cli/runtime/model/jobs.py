@@ -1,0 +1,37 @@
+"""What an execution was started with, pinned: a later change of the pack does not reach it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from attune_cli.runtime.model.definitions import ActionDefinition, RuntimeDefinition
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobDefinition:
+    """The action, the runtime that runs it and where its files lie; `kind` names the runner."""
+
+    kind: str
+    action: ActionDefinition
+    runtime: RuntimeDefinition | None = None
+    pack_digest: str | None = None
+    """The pack's files lie in `packs/<pack_ref>/<digest>/`."""
+    folder: str | None = None
+    """A folder instead: a linked pack's, or the caller's for `run exec` and `run file`."""
+    command: tuple[str, ...] = ()
+    """The command line of `run exec`."""
+    caller_environment: bool = False
+    """`run exec` and `run file` see the caller's whole environment."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> JobDefinition:
+        known = dict(document)
+        known["action"] = ActionDefinition.from_json(known["action"])
+        runtime = known.get("runtime")
+        known["runtime"] = None if runtime is None else RuntimeDefinition.from_json(runtime)
+        known["command"] = tuple(known.get("command") or ())
+        return cls(**known)

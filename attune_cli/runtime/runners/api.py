@@ -1,0 +1,75 @@
+"""What the engine asks of a runner: the only way runs are started, stopped and found again.
+
+A runner never blocks its caller and never raises for a run's sake: what happens is reported as a fact.
+Life of a run: `prepare` (only when `needs_preparation`) → the engine commits `running` with the run's
+ref → `start`, the gate → a `RunEnded` fact. After a crash `attach` tells what became of a ref.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.model.entities import Outcome
+    from attune_cli.runtime.model.jobs import JobDefinition
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One attempt, with all it is started with; secret values are in the clear, so it is never stored."""
+
+    execution: int
+    attempt: int
+    action_ref: str
+    definition: JobDefinition
+    parameters: dict[str, Any]
+    timeout_seconds: float | None
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The run is over, and this came of it."""
+
+    outcome: Outcome
+
+
+class Standing(Enum):
+    """What became of a run whose engine died."""
+
+    RUNNING = "it goes on, and its end will be reported"
+    NEVER_RAN = "its gate never opened"
+    LOST = "what became of it cannot be known; nothing of it is left"
+
+
+class Runner(Protocol):
+    """Starts runs of one kind (`kind` is the word in a definition's `runner`)."""
+
+    kind: str
+
+    def needs_preparation(self, job: Job) -> bool:
+        """Tell at once whether `prepare` has to be called first."""
+        ...
+
+    def ref(self, job: Job) -> str:
+        """Return the durable name of the run of a job that needs no preparation."""
+        ...
+
+    def prepare(self, job: Job) -> None:
+        """Make what the run needs; reports `Prepared` or `PrepareFailed`."""
+        ...
+
+    def start(self, job: Job, ref: str) -> None:
+        """Open the gate; called after `running` is committed. Reports `RunEnded`, once."""
+        ...
+
+    def stop(self, ref: str) -> None:
+        """Ask a run to end, and make it end after its grace. A run that is unknown or over is left alone."""
+        ...
+
+    def attach(self, execution: int, ref: str) -> Standing | Ended:
+        """Tell what became of a run started by an engine that died; a run that is lost is ended first."""
+        ...

@@ -1,0 +1,186 @@
+"""The one SQLite file: opening, creating, transactions. Every write is `BEGIN IMMEDIATE … COMMIT`."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from attune_cli.errors import UnavailableError
+from attune_cli.runtime.store.guard import guard_is_whole, install_guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from attune_cli.runtime.clock import Instant
+
+SCHEMA_VERSION = 1
+
+_WAL_LIMIT_BYTES = 16 * 1024 * 1024
+_CORRUPT = ("malformed", "not a database", "disk image")
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One transaction, or one consistent read. `now` is the instant all that happens in it happens at."""
+
+    connection: sqlite3.Connection
+    now: Instant
+
+    def execute(self, statement: str, values: tuple[object, ...] | dict[str, object] = ()) -> sqlite3.Cursor:
+        return self.connection.execute(statement, values)
+
+    def changed(self, statement: str, values: tuple[object, ...] | dict[str, object] = ()) -> bool:
+        """Execute and tell whether at least one row was changed (the compare-and-set of every status)."""
+        return self.connection.execute(statement, values).rowcount > 0
+
+
+def _no_probe(_point: str) -> None:
+    return
+
+
+class Store:
+    """One connection to one database file. Not shared between threads."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        path: Path | None = None,
+        probe: Callable[[str], None] = _no_probe,
+    ) -> None:
+        self.connection = connection
+        self.path = path
+        self._probe = probe
+
+    @contextlib.contextmanager
+    def write(self, now: Instant) -> Generator[Transaction]:
+        """One write transaction: everything in it, or nothing. `probe` is told of each point a crash could hit."""
+        self._probe("before begin")
+        with self._explained():
+            self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield Transaction(self.connection, now)
+            self._probe("before commit")
+            with self._explained():
+                self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+        self._probe("after commit")
+
+    @contextlib.contextmanager
+    def read(self, now: Instant) -> Generator[Transaction]:
+        """One consistent view. Read all rows before leaving: an open cursor would hold checkpoints back."""
+        with self._explained():
+            self.connection.execute("BEGIN DEFERRED")
+        try:
+            yield Transaction(self.connection, now)
+        except sqlite3.DatabaseError as error:
+            raise explain(error, self.path) from error
+        finally:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+
+    def data_version(self) -> int:
+        """Return a number that changes when another connection has committed."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise explain(error, self.path) from error
+
+
+def explain(error: sqlite3.DatabaseError, path: Path | None) -> UnavailableError:
+    """Say in the user's words what SQLite said, and which command helps."""
+    text = str(error)
+    if any(word in text for word in _CORRUPT):
+        return UnavailableError(
+            f"the database {path} is damaged: {text}",
+            code="database_corrupt",
+            hint="attune db check says what is damaged; attune db restore FILE brings a backup back",
+        )
+    if "readonly" in text or "unable to open" in text:
+        return UnavailableError(
+            f"the database {path} cannot be written: {text}",
+            code="home_read_only",
+            hint="attune --home DIR … uses another home",
+        )
+    if "locked" in text:
+        return UnavailableError(
+            f"the database {path} has been busy for too long", code="database_busy", hint="try again"
+        )
+    if "full" in text:
+        return UnavailableError(
+            f"the disk that holds {path} is full",
+            code="disk_full",
+            hint="attune execution prune --older-than 30d",
+        )
+    return UnavailableError(
+        f"the database {path} cannot be used: {text}", code="database_error", hint="attune db check"
+    )
+
+
+def connect(path: Path | str, *, timeout_seconds: float = 30.0, uri: bool = False) -> sqlite3.Connection:
+    """Open a connection with the settings every connection of ours has (architecture.md 4)."""
+    connection = sqlite3.connect(
+        path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False, uri=uri
+    )
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT_BYTES}")
+    return connection
+
+
+def create_schema(connection: sqlite3.Connection) -> None:
+    """Make an empty database of this version: schema, guard and version in one transaction."""
+    schema = resources.files("attune_cli.runtime.store").joinpath("schema.sql").read_text("utf-8")
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.executescript("BEGIN IMMEDIATE;\n" + schema)
+    install_guard(connection)
+    connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Return the version the file was written with; 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the file's version; refuses a file of a newer attune, and a guard that was tampered with."""
+    try:
+        version = schema_version(connection)
+        if version > SCHEMA_VERSION:
+            raise UnavailableError(
+                f"the database {path} was written by a newer attune (its version {version}, ours {SCHEMA_VERSION})",
+                code="database_newer",
+                hint="upgrade attune, or use another home: attune --home DIR …",
+            )
+        if version == SCHEMA_VERSION and not guard_is_whole(connection):
+            raise UnavailableError(
+                f"the database {path} lacks the triggers that guard its executions",
+                code="database_guard",
+                hint="attune db migrate makes them again",
+            )
+    except sqlite3.DatabaseError as error:
+        raise explain(error, path) from error
+    return version
+
+
+def memory_store(*, probe: Callable[[str], None] = _no_probe) -> Store:
+    """Return an empty store that lives as long as its connection, for reading commands in an empty home."""
+    connection = connect(":memory:")
+    create_schema(connection)
+    return Store(connection, probe=probe)

@@ -1,0 +1,344 @@
+"""Executions: every statement that reads or writes the table `execution`.
+
+A status changes by compare-and-set on the old status and the owner; the caller is told whether it landed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.runtime.model.entities import Execution, Outcome, RunError, StatusChange, Stream
+from attune_cli.runtime.model.states import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.store.database import Transaction
+
+_COLUMNS = """id, action_ref, job, status, host, runner_ref, parent, root, original_execution, next_attempt,
+ attempt, rerun_of, parameters, labels, timeout_seconds, due, limit_group, limit_size, idempotency_key,
+ cancel_requested, cancel_reason, exit_code, timed_out, error, result, stdout_bytes, stdout_lines,
+ stdout_dropped_bytes, stderr_bytes, stderr_lines, stderr_dropped_bytes, created, started, finished, updated"""
+
+_HOLDS_SLOT = "('scheduled', 'running', 'canceling')"
+_LIVE = "('requested', 'scheduling', 'scheduled', 'running', 'canceling')"
+
+
+def dump(value: object) -> str:
+    """Return compact JSON text, as every JSON column holds it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewExecution:
+    """What a row begins with."""
+
+    action_ref: str
+    job: int
+    host: str | None
+    parameters: str = "{}"
+    sealed: bytes | None = None
+    environment: str = "[]"
+    labels: str = "{}"
+    timeout_seconds: float | None = None
+    due: Instant = 0
+    limit_group: str | None = None
+    limit_size: int | None = None
+    idempotency_key: str | None = None
+    parent: int | None = None
+    root: int | None = None
+    original_execution: int | None = None
+    attempt: int = 1
+    rerun_of: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Startable:
+    """What the engine needs to know of an execution to start, stop or settle its run."""
+
+    id: int
+    action_ref: str
+    job: int
+    status: Status
+    host: str | None
+    runner_ref: str | None
+    attempt: int
+    original_execution: int | None
+    parent: int | None
+    root: int | None
+    parameters: str
+    sealed: bytes | None
+    environment: str
+    timeout_seconds: float | None
+    limit_group: str | None
+    limit_size: int | None
+    cancel_requested: Instant | None
+
+
+_STARTABLE = """id, action_ref, job, status, host, runner_ref, attempt, original_execution, parent, root,
+ parameters, sealed, environment, timeout_seconds, limit_group, limit_size, cancel_requested"""
+
+
+def _startable(row: tuple[Any, ...]) -> Startable:
+    return Startable(
+        id=row[0], action_ref=row[1], job=row[2], status=Status(row[3]), host=row[4], runner_ref=row[5],
+        attempt=row[6], original_execution=row[7], parent=row[8], root=row[9], parameters=row[10],
+        sealed=row[11], environment=row[12], timeout_seconds=row[13], limit_group=row[14], limit_size=row[15],
+        cancel_requested=row[16],
+    )  # fmt: skip
+
+
+def _execution(row: tuple[Any, ...]) -> Execution:
+    return Execution(
+        id=row[0], action_ref=row[1], job=row[2], status=Status(row[3]), host=row[4], runner_ref=row[5],
+        parent=row[6], root=row[7], original_execution=row[8], next_attempt=row[9], attempt=row[10],
+        rerun_of=row[11], parameters=json.loads(row[12]), labels=json.loads(row[13]), timeout_seconds=row[14],
+        due=row[15], limit_group=row[16], limit_size=row[17], idempotency_key=row[18],
+        cancel_requested=row[19], cancel_reason=row[20], exit_code=row[21], timed_out=bool(row[22]),
+        error=None if row[23] is None else RunError(**json.loads(row[23])),
+        result=None if row[24] is None else json.loads(row[24]),
+        stdout=Stream(bytes=row[25], lines=row[26], dropped_bytes=row[27]),
+        stderr=Stream(bytes=row[28], lines=row[29], dropped_bytes=row[30]),
+        created=row[31], started=row[32], finished=row[33], updated=row[34],
+    )  # fmt: skip
+
+
+# --- writing -----------------------------------------------------------------------------------------------
+
+
+def insert(tx: Transaction, new: NewExecution) -> int:
+    """Insert a `requested` execution and return its id."""
+    cursor = tx.execute(
+        """INSERT INTO execution (action_ref, job, host, parameters, sealed, environment, labels,
+             timeout_seconds, due, limit_group, limit_size, idempotency_key, parent, root, original_execution,
+             attempt, rerun_of, created, updated)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            new.action_ref, new.job, new.host, new.parameters, new.sealed, new.environment, new.labels,
+            new.timeout_seconds, new.due, new.limit_group, new.limit_size, new.idempotency_key, new.parent,
+            new.root, new.original_execution, new.attempt, new.rerun_of, tx.now, tx.now,
+        ),
+    )  # fmt: skip
+    return int(cursor.lastrowid or 0)
+
+
+def insert_next_attempt(tx: Transaction, failed: Startable, *, due: Instant, host: str | None) -> int:
+    """Insert the attempt after `failed`, started with the same parameters, not before `due`."""
+    return int(
+        tx.execute(
+            """INSERT INTO execution (action_ref, job, host, parameters, sealed, environment, labels,
+                 timeout_seconds, due, limit_group, limit_size, parent, root, original_execution, attempt,
+                 rerun_of, created, updated)
+               SELECT action_ref, job, ?, parameters, sealed, environment, labels, timeout_seconds, ?,
+                 limit_group, limit_size, parent, root, coalesce(original_execution, id), attempt + 1,
+                 rerun_of, ?, ? FROM execution WHERE id = ?""",
+            (host, due, tx.now, tx.now, failed.id),
+        ).lastrowid
+        or 0
+    )
+
+
+def schedule(tx: Transaction, execution: Startable, host: str) -> bool:
+    """`requested` → `scheduled`: admitted, something has to be prepared."""
+    return tx.changed(
+        """UPDATE execution SET status = 'scheduled', host = ?, updated = ?
+           WHERE id = ? AND status = 'requested' AND host IS ?""",
+        (host, tx.now, execution.id, execution.host),
+    )
+
+
+def run(tx: Transaction, execution: Startable, host: str, runner_ref: str) -> bool:
+    """`requested` or `scheduled` → `running`, with the durable name of the run."""
+    return tx.changed(
+        """UPDATE execution SET status = 'running', host = ?, runner_ref = ?, started = ?, updated = ?
+           WHERE id = ? AND status = ? AND host IS ?""",
+        (host, runner_ref, tx.now, tx.now, execution.id, execution.status, execution.host),
+    )
+
+
+def return_to_requested(tx: Transaction, execution: Startable, host: str | None) -> bool:
+    """`scheduled` or `running` → `requested`: it never ran, the attempt does not count."""
+    return tx.changed(
+        """UPDATE execution SET status = 'requested', host = ?, runner_ref = NULL, started = NULL, updated = ?
+           WHERE id = ? AND status = ? AND host IS ?""",
+        (host, tx.now, execution.id, execution.status, execution.host),
+    )
+
+
+def begin_cancel(tx: Transaction, execution: Startable) -> bool:
+    """`running` → `canceling`: the run is asked to stop."""
+    return tx.changed(
+        "UPDATE execution SET status = 'canceling', updated = ? WHERE id = ? AND status = 'running' AND host IS ?",
+        (tx.now, execution.id, execution.host),
+    )
+
+
+def finish(
+    tx: Transaction,
+    execution: Startable,
+    status: Status,
+    outcome: Outcome,
+    *,
+    next_attempt: int | None = None,
+) -> bool:
+    """End an execution with `outcome`. False when it is no longer as `execution` says: then nothing changed."""
+    error = outcome.error
+    return tx.changed(
+        """UPDATE execution SET status = ?, next_attempt = ?, exit_code = ?, timed_out = ?, error = ?, result = ?,
+             result_sealed = ?, stdout_bytes = ?, stdout_lines = ?, stdout_dropped_bytes = ?, stderr_bytes = ?,
+             stderr_lines = ?, stderr_dropped_bytes = ?, started = coalesce(?, started), finished = ?, updated = ?
+           WHERE id = ? AND status = ? AND host IS ?""",
+        (
+            status, next_attempt, outcome.exit_code, outcome.timed_out,
+            None if error is None else dump({"type": error.type, "message": error.message}),
+            None if outcome.result is None else dump(outcome.result), outcome.result_sealed,
+            outcome.stdout.bytes, outcome.stdout.lines, outcome.stdout.dropped_bytes,
+            outcome.stderr.bytes, outcome.stderr.lines, outcome.stderr.dropped_bytes,
+            outcome.started, outcome.finished or tx.now, tx.now, execution.id, execution.status, execution.host,
+        ),
+    )  # fmt: skip
+
+
+def set_host(tx: Transaction, execution: Startable, host: str | None) -> bool:
+    """Give a live execution another owner, or none."""
+    return tx.changed(
+        f"UPDATE execution SET host = ? WHERE id = ? AND host IS ? AND status IN {_LIVE}",
+        (host, execution.id, execution.host),
+    )
+
+
+def request_cancel(tx: Transaction, execution_id: int, reason: str | None) -> bool:
+    """Leave the intent to cancel; the owner carries it out. False when there is nothing to cancel."""
+    return tx.changed(
+        f"""UPDATE execution SET cancel_requested = coalesce(cancel_requested, ?), cancel_reason = ?
+            WHERE id = ? AND status IN {_LIVE}""",
+        (tx.now, reason, execution_id),
+    )
+
+
+def take_tree(tx: Transaction, execution_id: int, host: str) -> int:
+    """Become the owner of the ownerless live executions of one tree; returns how many."""
+    return tx.execute(
+        f"""UPDATE execution SET host = ? WHERE host IS NULL AND status IN {_LIVE}
+            AND coalesce(root, id) = (SELECT coalesce(root, id) FROM execution WHERE id = ?)""",
+        (host, execution_id),
+    ).rowcount
+
+
+def release(tx: Transaction, host: str) -> None:
+    """Make what `host` owns and has not started ownerless."""
+    tx.execute("UPDATE execution SET host = NULL WHERE host = ? AND status = 'requested'", (host,))
+
+
+# --- reading, for the engine -------------------------------------------------------------------------------
+
+
+def count_slots_held(tx: Transaction) -> int:
+    """Return how many executions of all hosts hold a slot."""
+    row = tx.execute(f"SELECT count(*) FROM execution WHERE status IN {_HOLDS_SLOT}").fetchone()
+    return int(row[0])
+
+
+def count_group(tx: Transaction, limit_group: str) -> int:
+    """Return how many executions of one limit group hold a slot."""
+    row = tx.execute(
+        f"SELECT count(*) FROM execution WHERE limit_group = ? AND status IN {_HOLDS_SLOT}", (limit_group,)
+    ).fetchone()
+    return int(row[0])
+
+
+def admissible(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
+    """Return what `host` may start now, oldest first: requested, due, and its limit group not full."""
+    owner = "(host = :host OR host IS NULL)" if ownerless_too else "host = :host"
+    rows = tx.execute(
+        f"""SELECT {_STARTABLE} FROM execution AS e
+            WHERE status = 'requested' AND due <= :now AND {owner} AND cancel_requested IS NULL
+              AND (limit_group IS NULL OR limit_size > (SELECT count(*) FROM execution AS other
+                   WHERE other.limit_group = e.limit_group AND other.status IN {_HOLDS_SLOT}))
+            ORDER BY id LIMIT :limit""",
+        {"host": host, "now": tx.now, "limit": limit},
+    ).fetchall()
+    return [_startable(row) for row in rows]
+
+
+def cancellable(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
+    """Return what `host` owns and somebody asked to cancel, except what is stopping already."""
+    owner = "(host = :host OR host IS NULL)" if ownerless_too else "host = :host"
+    rows = tx.execute(
+        f"""SELECT {_STARTABLE} FROM execution
+            WHERE cancel_requested IS NOT NULL AND finished IS NULL AND status <> 'canceling' AND {owner}
+            ORDER BY id LIMIT :limit""",
+        {"host": host, "limit": limit},
+    ).fetchall()
+    return [_startable(row) for row in rows]
+
+
+def owned_live(tx: Transaction, hosts: Sequence[str]) -> list[Startable]:
+    """Return the live executions owned by any of `hosts`, oldest first."""
+    marks = ", ".join("?" for _ in hosts)
+    rows = tx.execute(
+        f"SELECT {_STARTABLE} FROM execution WHERE status IN {_LIVE} AND host IN ({marks}) ORDER BY id",
+        tuple(hosts),
+    ).fetchall()
+    return [_startable(row) for row in rows]
+
+
+def startable(tx: Transaction, execution_id: int) -> Startable | None:
+    """Return one execution as the engine sees it."""
+    row = tx.execute(f"SELECT {_STARTABLE} FROM execution WHERE id = ?", (execution_id,)).fetchone()
+    return None if row is None else _startable(row)
+
+
+def next_due(tx: Transaction, host: str) -> Instant | None:
+    """Return when the next waiting execution of `host` (or of nobody) falls due after now."""
+    row = tx.execute(
+        """SELECT min(due) FROM execution
+           WHERE status = 'requested' AND due > ? AND (host = ? OR host IS NULL)""",
+        (tx.now, host),
+    ).fetchone()
+    return row[0]
+
+
+def longest_waiting_host(tx: Transaction) -> str | None:
+    """Return the owner of the oldest execution that waits for a slot, for a poke when one is freed."""
+    row = tx.execute(
+        "SELECT host FROM execution WHERE status = 'requested' AND due <= ? AND host IS NOT NULL ORDER BY id LIMIT 1",
+        (tx.now,),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+# --- reading, for people -----------------------------------------------------------------------------------
+
+
+def get(tx: Transaction, execution_id: int) -> Execution | None:
+    """Return one execution."""
+    row = tx.execute(f"SELECT {_COLUMNS} FROM execution WHERE id = ?", (execution_id,)).fetchone()
+    return None if row is None else _execution(row)
+
+
+def history(tx: Transaction, execution_id: int) -> list[StatusChange]:
+    """Return the changes of status of one execution, oldest first."""
+    rows = tx.execute(
+        "SELECT from_status, to_status, host, at FROM execution_history WHERE execution = ? ORDER BY id",
+        (execution_id,),
+    ).fetchall()
+    return [
+        StatusChange(
+            from_status=None if old is None else Status(old), to_status=Status(new), host=host, at=at
+        )
+        for old, new, host, at in rows
+    ]
+
+
+def last_attempt(tx: Transaction, execution: Execution) -> Execution:
+    """Follow the chain of attempts from `execution` to its newest."""
+    while execution.next_attempt is not None:
+        following = get(tx, execution.next_attempt)
+        if following is None:
+            return replace(execution, next_attempt=None)
+        execution = following
+    return execution

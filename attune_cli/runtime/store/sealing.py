@@ -1,0 +1,79 @@
+"""Secret values at rest: AES-256-GCM under the home's key. Layout: nonce (12 bytes) ‖ ciphertext ‖ tag."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class Sealer:
+    """Seals JSON values with the key in one file (0600), which is made at the first seal."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._key: bytes | None = None
+
+    def seal(self, value: object) -> bytes:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = os.urandom(_NONCE_BYTES)
+        document = json.dumps(value, separators=(",", ":")).encode()
+        return nonce + AESGCM(self._read_or_make_key()).encrypt(nonce, document, None)
+
+    def unseal(self, sealed: bytes) -> Any:  # noqa: ANN401 - whatever was sealed, any JSON value
+        """Return what was sealed; raises UnavailableError when the key is missing or another."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        key = self._read_key()
+        try:
+            document = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+        except InvalidTag as error:
+            raise UnavailableError(
+                f"a secret value cannot be read: {self._path} is not the key it was sealed with",
+                code="wrong_key",
+                hint="bring back the secret.key that belongs to this database",
+            ) from error
+        return json.loads(document)
+
+    def _read_key(self) -> bytes:
+        if self._key is None:
+            try:
+                self._key = self._path.read_bytes()
+            except OSError as error:
+                raise UnavailableError(
+                    f"a secret value cannot be read: the key {self._path} cannot be opened: {error.strerror}",
+                    code="no_key",
+                    hint="bring back the secret.key that belongs to this database",
+                ) from error
+        return self._key
+
+    def _read_or_make_key(self) -> bytes:
+        if not self._path.exists():
+            self._make_key()
+        return self._read_key()
+
+    def _make_key(self) -> None:
+        """Make the key once, whole or not at all: written beside, then linked, so that two makers agree."""
+        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.write(descriptor, os.urandom(_KEY_BYTES))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            os.link(fresh, self._path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()

@@ -1,0 +1,103 @@
+"""Crashes and strangers at every point, and many seeds: nothing is lost, doubled or left waiting.
+
+`make test` plays a few seeds; `ATTUNE_SIMULATION_SEEDS=500` (make simulation) plays many.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from attune_cli.runtime.store import executions
+from attune_cli.runtime.store.database import Store, Transaction, connect, create_schema
+from tests.simulation.history import History, submit
+from tests.simulation.world import Knobs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEEDS = range(int(os.environ.get("ATTUNE_SIMULATION_SEEDS", "3")))
+KINDS = ("daemon", "inline")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_crash_at_any_point_loses_and_doubles_nothing(seed: int, kind: str) -> None:
+    calm = History(seed, kind, cancels=frozenset({2, 5}))
+    assert calm.play() == []
+    assert calm.points > 40
+    for point in range(1, calm.points + 1):
+        history = History(seed, kind, cancels=frozenset({2, 5}), crash_at=frozenset({point}))
+        assert history.play() == [], f"seed {seed}, {kind}, crash at point {point}"
+        assert history.crashes == 1
+
+
+def _stranger(path: Path) -> Store:
+    connection = connect(path)
+    connection.execute("PRAGMA synchronous=OFF")
+    return Store(connection)
+
+
+@pytest.mark.parametrize("act", ["cancel", "submit"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stranger_at_any_point_breaks_nothing(seed: int, act: str, memory_path: Path) -> None:
+    points = _play_with_stranger(memory_path / "calm.db", seed, act, at=0)
+    for point in range(1, points + 1):
+        _play_with_stranger(memory_path / f"{point}.db", seed, act, at=point)
+
+
+def _play_with_stranger(path: Path, seed: int, act: str, *, at: int) -> int:
+    """Play once with another connection acting at point `at` (where no transaction is open); returns the points."""
+    connection = connect(path)
+    create_schema(connection)
+    connection.execute("PRAGMA synchronous=OFF")
+    stranger = _stranger(path)
+    history = History(seed, store=Store(connection), executions=6)
+
+    def intrude(point: str) -> None:
+        if history.points != at or point == "before commit":
+            return  # inside a transaction SQLite itself keeps strangers out
+        with stranger.write(history.world.now) as tx:
+            if act == "submit":
+                submit(tx, None, 100 + at)
+            else:
+                _cancel_something(tx, at)
+
+    history.intrude = intrude
+    assert history.play() == [], f"seed {seed}, stranger's {act} at point {at}"
+    stranger.close()
+    connection.close()
+    path.unlink()
+    return history.points
+
+
+def _cancel_something(tx: Transaction, at: int) -> None:
+    for (execution,) in tx.execute("SELECT id FROM execution ORDER BY id").fetchall():
+        if execution % 3 == at % 3:
+            executions.request_cancel(tx, execution, "a stranger's wish")
+
+
+@pytest.mark.parametrize("seed", range(len(SEEDS) * 60))
+def test_the_swarm_finds_nothing(seed: int) -> None:
+    chance = random.Random(seed)
+    knobs = Knobs(
+        failure=chance.choice([0.0, 0.3, 0.9]),
+        prepare=chance.choice([0.0, 0.5, 1.0]),
+        prepare_failure=chance.choice([0.0, 0.3]),
+        duplicate_fact=chance.choice([0.0, 0.5]),
+        lost=chance.choice([0.0, 0.5]),
+        clock_jump=chance.choice([0.0, 0.2]),
+        ignores_stop=chance.choice([0.0, 0.5]),
+    )
+    history = History(
+        seed,
+        chance.choice(KINDS),
+        knobs,
+        crash_at=frozenset(chance.sample(range(1, 200), chance.randrange(6))),
+        executions=chance.randrange(1, 14),
+        cancels=frozenset(chance.sample(range(1, 14), chance.randrange(5))),
+    )
+    assert history.play() == [], f"seed {seed}: {history}"
