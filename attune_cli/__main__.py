@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
 
 
-def main() -> NoReturn:
+def main() -> None:
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     if first in ("--version", "-V"):
         from attune_cli import __version__

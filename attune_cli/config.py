@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,6 +17,9 @@ PROJECT_FILE = "attune.toml"
 MACHINE_FILE = Path("/etc/attune/config.toml")
 
 MEBIBYTE = 1024 * 1024
+
+Value = Any
+"""A setting as the program has it: int, float, str or a tuple of str."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _one_of(*choices: str) -> Callable[[object], str]:
     return read
 
 
-def _setting(default: Any, read: Callable[[object], Any], help_text: str) -> Any:
+def _setting(default: Value, read: Callable[[object], Value], help_text: str) -> Value:
     return field(default=default, metadata={"read": read, "help": help_text})
 
 
@@ -173,14 +175,6 @@ class Settings:
 
 
 SETTINGS = {setting.name: setting for setting in fields(Settings)}
-
-
-@dataclass(frozen=True)
-class Source:
-    """One place settings come from: its name as shown to people (a path, a variable's name) and its raw values."""
-
-    origin: str
-    values: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -219,7 +213,7 @@ def files(*, directory: Path | None, environment: Mapping[str, str]) -> dict[str
     return {**named, "user": user_config_file(environment), "machine": MACHINE_FILE}
 
 
-def read_value(name: str, value: object) -> Any:
+def read_value(name: str, value: object) -> Value:
     """Return `value` as setting `name` has it; raises NotFoundError or UsageError."""
     if name not in SETTINGS:
         raise NotFoundError(f"no setting {name!r}", hint=did_you_mean(name, SETTINGS) or "attune config list")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from attune_cli.context import Noun, Root, glance, is_set
-from attune_cli.errors import EXIT_CLOSED_PIPE, AttuneError, CancelledError, UnavailableError
+from attune_cli.errors import EXIT_CLOSED_PIPE, AttuneError, CancelledError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,27 +49,31 @@ class Attune(Root):
         ("key", "update"): ("key", "set"),
     }
 
-    def main(self, args: Sequence[str] | None = None, **_options: Any) -> NoReturn:  # type: ignore[override] - always ends the process
+    def main(self, args: Sequence[str] | None = None, **_options: object) -> NoReturn:  # type: ignore[override] - always ends the process
         arguments = sys.argv[1:] if args is None else list(args)
         sys.exit(_bounded(self, arguments))
 
 
-app = Noun("Event automation in one command and one SQLite file.", cls=Attune)
-app.info.context_settings = {"help_option_names": ["-h", "--help"]}
-app.callback(epilog="attune run action core.echo message=hi\nattune execution list\nattune help scripting")(
-    lambda: None
+app = Noun(
+    "Event automation in one command and one SQLite file.",
+    cls=Attune,
+    examples=["attune run action core.echo message=hi", "attune execution list", "attune help scripting"],
 )
+app.info.context_settings = {"help_option_names": ["-h", "--help"]}
 
 
-def main() -> NoReturn:
-    """Run the command of this process's arguments."""
-    from typer.main import get_group
+@app.callback()
+def attune() -> None:
+    """Make Typer see a tree where it sees no command: the table is read by `Attune`."""
 
-    get_group(app).main()
+
+def main() -> None:
+    """Run the command this process was started with, and end it."""
+    app()
 
 
 def _bounded(root: Root, arguments: Sequence[str]) -> int:
-    """Return the exit code of a command, whatever happens in it."""
+    """Return the exit code of a line, whatever happens in its command."""
     try:
         code = root.perform(arguments)
         sys.stdout.flush()
@@ -80,25 +85,22 @@ def _bounded(root: Root, arguments: Sequence[str]) -> int:
     except AttuneError as error:
         return _fail(arguments, error, error)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must exit 70, never 1
-        return _fail(arguments, _internal(error, arguments), error, unexpected=True)
+        return _fail(arguments, _internal(error, arguments), error, debug=bool(glance(arguments).verbosity))
     return code
 
 
-def _fail(
-    arguments: Sequence[str], error: AttuneError, cause: BaseException, *, unexpected: bool = False
-) -> int:
+def _fail(arguments: Sequence[str], error: AttuneError, cause: BaseException, *, debug: bool = False) -> int:
     """Print an error in the form asked for and return its exit code."""
-    context = glance(arguments)
-    if is_set("ATTUNE_DEBUG") or (unexpected and context.verbosity):
+    if debug or is_set("ATTUNE_DEBUG"):
         import traceback
 
         traceback.print_exception(cause)
-    try:
-        context.out.error(error)
+    with suppress(AttuneError, OSError):  # nobody is left to tell
+        glance(arguments).out.error(error)
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
-        _drop_stdout()
+        return error.exit_code
+    _drop_stdout()
     return error.exit_code
 
 
@@ -106,18 +108,12 @@ def _internal(error: Exception, arguments: Sequence[str]) -> AttuneError:
     """Make an error of a bug, with a report of it in a file."""
     from attune_cli.report import write_report
 
-    if isinstance(error, OSError) and not sys.stdout.closed and error.filename is None:
-        return UnavailableError(f"the system refused: {error.strerror or error}")
     path = write_report(error, arguments)
-    return AttuneError(
-        f"internal error: {type(error).__name__}: {error}",
-        hint=f"a report is in {path}" if path else "run it again with ATTUNE_DEBUG=1",
-    )
+    hint = f"a report is in {path}" if path else "run it again with ATTUNE_DEBUG=1"
+    return AttuneError(f"internal error: {type(error).__name__}: {error}", hint=hint)
 
 
 def _drop_stdout() -> None:
-    """Let nothing be written at exit to a stdout whose reader has gone: Python would complain."""
-    try:
+    """Let nothing be written at exit to a stdout that takes nothing: Python would complain."""
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass

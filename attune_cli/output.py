@@ -19,25 +19,21 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TextIO, get_args
+from typing import TYPE_CHECKING, Literal, TextIO, cast, get_args
 
-from attune_cli.errors import NotFoundError, UsageError, did_you_mean
-from attune_cli.runtime.clock import Clock, SystemClock
-from attune_cli.table import (
+from attune_cli.documents import (
     MISSING,
-    Column,
+    Json,
     Record,
-    cell,
     compact_json,
-    display_width,
-    paint,
-    plain_text,
+    csv_text,
     pluck,
-    status_style,
     tab_separated,
-    table,
-    visible,
+    yaml_text,
 )
+from attune_cli.errors import NotFoundError, UnavailableError, UsageError, did_you_mean
+from attune_cli.runtime.clock import Clock, SystemClock
+from attune_cli.table import Column, cell, display_width, paint, status_style, table, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,6 +58,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 Color = Literal["auto", "always", "never"]
 COLORS: tuple[Color, ...] = get_args(Color)
 
+_CLOCK = SystemClock()
 _NAMES = ("ref", "id", "name", "path")
 
 
@@ -84,7 +81,7 @@ class Printer:
     field: str | None = None
     header: bool = False
     color: Color = "auto"
-    clock: Clock = SystemClock()
+    clock: Clock = _CLOCK
 
     # --- data, on stdout
 
@@ -121,14 +118,14 @@ class Printer:
             self._check_fields([record], columns)
             self._one(self._kept(record), self._chosen(columns), () if self.fields else sections)
 
-    def value(self, value: Any) -> None:
+    def value(self, value: Json) -> None:
         """Print a bare value: as text a string is unquoted and the rest is JSON."""
         if self._is_silent:
             return
         if self.field is not None:
             value = self._at(value, self.field)
         if self.format == "yaml":
-            self._write(_yaml(value))
+            self._write(yaml_text(value))
         else:
             self._write((self._json(value) if self.format in ("json", "jsonl") else self._raw(value)) + "\n")
 
@@ -139,7 +136,7 @@ class Printer:
         if self.format in ("json", "jsonl"):
             self._write(compact_json(self._kept(record)) + "\n")
         elif self.format == "yaml":
-            self._write("---\n" + _yaml(self._kept(record)))
+            self._write("---\n" + yaml_text(self._kept(record)))
         elif text is not None and not self._names_only:
             self.text(text + "\n")
         sys.stdout.flush()
@@ -242,10 +239,10 @@ class Printer:
         return [declared.get(path, Column(path.upper(), path, "text")) for path in self.fields] or columns
 
     @staticmethod
-    def _at(record: Any, path: str) -> Any:
+    def _at(record: Json, path: str) -> Json:
         value = pluck(record, path)
         if value is MISSING:
-            hint = did_you_mean(path, record) if isinstance(record, dict) else None
+            hint = did_you_mean(path, cast("Record", record)) if isinstance(record, dict) else None
             raise NotFoundError(f"no field {path!r}", code="field_missing", hint=hint)
         return value
 
@@ -258,17 +255,22 @@ class Printer:
             case "jsonl":
                 self._write("".join(compact_json(row) + "\n" for row in rows))
             case "yaml":
-                self._write(_yaml(rows))
+                self._write(yaml_text(rows))
             case "csv":
-                self._write(_csv(rows, columns))
-            case _ if self.is_terminal and rows:
-                self._lines(
-                    table(rows, columns, width=_terminal_width(), now=self.clock.now(), color=self._color)
-                )
-            case _ if not self.is_terminal:
-                if self.header:
-                    self._lines([tab_separated(column.title for column in columns)])
-                self._lines(tab_separated(pluck(row, column.path) for column in columns) for row in rows)
+                self._write(csv_text(rows, [column.path for column in columns]))
+            case _:
+                self._table(rows, columns)
+
+    def _table(self, rows: list[Record], columns: Sequence[Column]) -> None:
+        if not self.is_terminal:
+            header = [tab_separated(column.title for column in columns)] if self.header else []
+            self._lines(
+                [*header, *(tab_separated(pluck(row, column.path) for column in columns) for row in rows)]
+            )
+        elif rows:
+            self._lines(
+                table(rows, columns, width=_terminal_width(), now=self.clock.now(), color=self._color)
+            )
 
     def _one(self, record: Record, columns: Sequence[Column], sections: Sequence[Section]) -> None:
         columns = columns or [Column(key, key) for key in record]
@@ -278,9 +280,9 @@ class Printer:
             case "jsonl":
                 self._write(compact_json(record) + "\n")
             case "yaml":
-                self._write(_yaml(record))
+                self._write(yaml_text(record))
             case "csv":
-                self._write(_csv([record], columns))
+                self._write(csv_text([record], [column.path for column in columns]))
             case _ if self.is_terminal:
                 self._page(record, columns, sections)
             case _:
@@ -302,7 +304,7 @@ class Printer:
                 self._lines(["", paint(section.title, "bold", on=color)])
                 self._lines(f"  {line}" for line in self._section_lines(section, value))
 
-    def _section_lines(self, section: Section, value: Any) -> list[str]:
+    def _section_lines(self, section: Section, value: Json) -> list[str]:
         if section.columns:
             return table(
                 value, section.columns, width=_terminal_width() - 2, now=self.clock.now(), color=self._color
@@ -321,10 +323,10 @@ class Printer:
     def _color(self) -> bool:
         return self.wants_color(sys.stdout)
 
-    def _json(self, value: Any) -> str:
+    def _json(self, value: Json) -> str:
         return compact_json(value, indent=2 if self.is_terminal and self.format == "json" else None)
 
-    def _raw(self, value: Any) -> str:
+    def _raw(self, value: Json) -> str:
         if isinstance(value, str):
             return visible(value) if self.is_terminal else value
         return self._json(value)
@@ -359,6 +361,10 @@ def _write_to(stream: TextIO, text: str) -> None:
     except UnicodeEncodeError:  # a file name that is not UTF-8, or a stream that is not
         encoding = stream.encoding or "utf-8"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk behind `>`
+        raise UnavailableError(f"the output cannot be written: {error.strerror}") from error
 
 
 def _terminal_width() -> int:
@@ -384,20 +390,3 @@ def _error_record(error: AttuneError) -> Record:
         "details": details,
         "hint": error.hint,
     }
-
-
-def _yaml(value: Any) -> str:
-    import yaml
-
-    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, explicit_end=False)
-
-
-def _csv(rows: Sequence[Record], columns: Sequence[Column]) -> str:
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.path for column in columns])
-    writer.writerows([plain_text(pluck(row, column.path)) for column in columns] for row in rows)
-    return text.getvalue()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+from attune_cli.documents import MISSING, Json, Record, plain_text, pluck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-Record = dict[str, Any]
 Kind = Literal["plain", "text", "time", "duration", "bytes", "number", "status"]
-
-MISSING: Any = object()
-"""What `pluck` returns where a record has no such path."""
 
 _SHORTEST = 10
 _GAP = "  "
@@ -30,10 +27,12 @@ _STATUS_STYLES = {
 
 # C0 and DEL become their pictures, C1 (0x9b starts an escape sequence too), lone surrogates and the
 # marks that reverse text become escapes.
-_PICTURES: dict[int, str] = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
-_PICTURES[0x7F] = "\u2421"
-_PICTURES |= {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
-_PICTURES |= {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_PICTURES: dict[int, str] = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)},
+    0x7F: "\u2421",
+    **{code: f"\\x{code:02x}" for code in range(0x80, 0xA0)},
+    **{code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -50,9 +49,9 @@ class Column:
 
 
 def visible(text: str) -> str:
-    """Return `text` with control characters made visible (`\\x1b` as ␛), so that it can never drive a terminal.
+    r"""Return `text` with control characters made visible (`\x1b` as ␛), so that it can never drive a terminal.
 
-    Newlines and tabs stay. Lone surrogates (bytes that were not UTF-8) become `\\udXXX`.
+    Newlines and tabs stay. Lone surrogates (bytes that were not UTF-8) become `\udXXX`.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -64,61 +63,7 @@ def paint(text: str, style: str | None, *, on: bool) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if on and style else text
 
 
-def pluck(record: Any, path: str) -> Any:
-    """Return what stands at a dotted path (`result.data.0.id`), or MISSING."""
-    value = record
-    for step in path.split("."):
-        if isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and step.lstrip("-").isdigit() and -len(value) <= int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return MISSING
-    return value
-
-
-def compact_json(value: Any, *, indent: int | None = None) -> str:
-    """Return JSON (RFC 8259) in which no control character, lone surrogate or NaN is left as it is."""
-    separators = (",", ":") if indent is None else None
-    try:
-        text = json.dumps(
-            value, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent, default=str
-        )
-    except ValueError:  # NaN and infinity have no JSON; null is the nearest that every reader accepts
-        text = json.dumps(
-            _without_nan(value), ensure_ascii=False, separators=separators, indent=indent, default=str
-        )
-    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if isinstance(value, dict):
-        return {key: _without_nan(member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(member) for member in value]
-    return value
-
-
-def plain_text(value: Any) -> str:
-    """Return a value as bare text: strings as they are, null empty, the rest as JSON."""
-    if value is None or value is MISSING:
-        return ""
-    return value if isinstance(value, str) else compact_json(value)
-
-
-def tab_separated(values: Iterable[Any]) -> str:
-    """Return one line of a pipe: full values, with tabs and line ends inside them escaped."""
-    return "\t".join(
-        plain_text(value).replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r") for value in values
-    )
-
-
-def cell(value: Any, kind: Kind, now: int) -> str:
+def cell(value: Json, kind: Kind, now: int) -> str:
     """Return a value as a terminal shows it in one line; `now` is the instant times are told from."""
     if value is None or value is MISSING:
         return "-"
@@ -146,7 +91,7 @@ def _relative(text: str, now: int) -> str:
     return "now" if seconds == 0 else f"{format_duration(float(seconds))} ago"
 
 
-def status_style(value: Any) -> str | None:
+def status_style(value: Json) -> str | None:
     """Return the colour of a status, or None."""
     return _STATUS_STYLES.get(value) if isinstance(value, str) else None
 

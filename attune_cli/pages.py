@@ -1,0 +1,86 @@
+"""Help pages, and what Typer finds wrong with a line said in our form.
+
+Typer's classes of errors, parameters and formatters are not public in every version: only their attributes are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import Detail, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Typers = Any
+"""An object of Typer: context, command, parameter, formatter or error."""
+
+
+def write_options(
+    command: Typers, ctx: Typers, formatter: Typers, global_options: Sequence[Typers], *, full: bool
+) -> None:
+    """Write arguments and the command's own options; the global ones on the full page only."""
+    own = [*command.params, command.get_help_option(ctx)]
+    arguments = [(usage_word(param), param.help or "") for param in own if is_argument(param)]
+    _write_section("Arguments", arguments, formatter)
+    options = [param for param in own if param.param_type_name == "option"]
+    _write_section("Options", [param.get_help_record(ctx) for param in options], formatter)
+    if full:
+        _write_section("Global options", [param.get_help_record(ctx) for param in global_options], formatter)
+    else:
+        formatter.write(f"\nGlobal options: {ctx.command_path} --help\n")
+
+
+def write_examples(epilog: str | None, formatter: Typers) -> None:
+    """Write example lines as they are, so that they can be copied."""
+    if epilog:
+        with formatter.section("Examples"):
+            formatter.write("".join(f"  {line}\n" for line in epilog.splitlines()))
+
+
+def usage_words(command: Typers) -> list[str]:
+    return ["[OPTIONS]", *(usage_word(param) for param in command.params if is_argument(param))]
+
+
+def is_argument(param: Typers) -> bool:
+    return param.param_type_name == "argument" and not param.hidden
+
+
+def usage_word(param: Typers) -> str:
+    """Return `REF`, `[DIR]`, `ID…` or `[PARAM…]`."""
+    word = (param.metavar or param.name or "").strip("[]").upper().removesuffix("…").removesuffix("...")
+    word = f"{word}…" if param.nargs != 1 else word
+    return word if param.required else f"[{word}]"
+
+
+def _write_section(title: str, rows: Sequence[tuple[str, str] | None], formatter: Typers) -> None:
+    shown = [row for row in rows if row]
+    if shown:
+        with formatter.section(title):
+            formatter.write_dl(shown)
+
+
+def usage_error(error: Typers) -> UsageError:
+    """Return Typer's error as ours, with a suggestion over the command's options."""
+    ctx = getattr(error, "ctx", None)
+    page = f"{ctx.command_path} --help" if ctx else "attune --help"
+    if hasattr(error, "possibilities"):
+        known = [name for param in ctx.command.get_params(ctx) for name in param.opts] if ctx else []
+        near = did_you_mean(error.option_name, known)
+        return UsageError(f"no option {error.option_name!r}", code="unknown_option", hint=near or page)
+    if ctx and error.message == "Missing command.":
+        return _missing_command(ctx, page)
+    message = str(error.format_message()).rstrip(".")
+    return UsageError(message[:1].lower() + message[1:], hint=page)
+
+
+def _missing_command(ctx: Typers, page: str) -> UsageError:
+    commands = [(name, ctx.command.get_command(ctx, name)) for name in ctx.command.list_commands(ctx)]
+    details = [
+        Detail(path=name, message=command.get_short_help_str(80))
+        for name, command in commands
+        if not command.hidden
+    ]
+    return UsageError(
+        f"{ctx.command_path} needs a command", code="missing_command", details=details, hint=page
+    )
