@@ -213,10 +213,16 @@ def files(*, directory: Path | None, environment: Mapping[str, str]) -> dict[str
     return {**named, "user": user_config_file(environment), "machine": MACHINE_FILE}
 
 
+def check_name(name: str) -> None:
+    """Raise NotFoundError with the nearest name when there is no such setting."""
+    if name not in SETTINGS:
+        near = did_you_mean(name, SETTINGS)
+        raise NotFoundError(f"no setting {name!r}", code="unknown_setting", hint=near or "attune config list")
+
+
 def read_value(name: str, value: object) -> Value:
     """Return `value` as setting `name` has it; raises NotFoundError or UsageError."""
-    if name not in SETTINGS:
-        raise NotFoundError(f"no setting {name!r}", hint=did_you_mean(name, SETTINGS) or "attune config list")
+    check_name(name)
     try:
         return SETTINGS[name].metadata["read"](value)
     except ValueError as error:
@@ -244,11 +250,41 @@ def _read(path: Path, faults: list[Detail]) -> dict[str, Any]:
         try:
             values[name] = read_value(name, value)
         except (NotFoundError, UsageError) as error:
-            near = f" ({error.hint})" if isinstance(error, NotFoundError) and error.hint else ""
-            faults.append(Detail(path=f"{path}:{_line_of(name, text)}", message=f"{error.message}{near}"))
+            near = did_you_mean(name, SETTINGS) if isinstance(error, NotFoundError) else None
+            message = f"{error.message}; {near}" if near else error.message
+            faults.append(Detail(path=f"{path}:{_line_of(name, text)}", message=message))
     return values
 
 
 def _line_of(name: str, text: str) -> int:
     lines = enumerate(text.splitlines(), start=1)
     return next((number for number, line in lines if line.lstrip("[ \t\"'").startswith(name)), 1)
+
+
+def change_file(path: Path, name: str, value: object | None) -> bool:
+    """Set one setting of a file, or remove it (None); comments and order stay. Tells whether the file changed.
+
+    The new file replaces the old one by rename. Raises UsageError for a file that is not TOML, OSError as open does.
+    """
+    import tomlkit
+    from tomlkit.exceptions import ParseError
+
+    path = path.resolve()
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        document = tomlkit.parse(old)
+    except ParseError as error:
+        raise UsageError(f"{path}: {error}", hint=f"mend it by hand: {path}") from error
+    if value is None:
+        if name in document:
+            del document[name]
+    else:
+        document[name] = value
+    new = tomlkit.dumps(document)
+    if new == old:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(new, encoding="utf-8")
+    draft.replace(path)
+    return True

@@ -57,10 +57,23 @@ from attune_cli.invocation import Context, confirm, is_set, progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from attune_cli.pages import Page
+
     Explain = Callable[[Context, list[str]], str]
     Function = Callable[..., int | None]
 
-__all__ = ["GLOBAL_OPTIONS", "Context", "Noun", "RefGroup", "Root", "confirm", "glance", "is_set", "progress"]
+__all__ = [
+    "GLOBAL_OPTIONS",
+    "Context",
+    "Noun",
+    "RefGroup",
+    "Root",
+    "confirm",
+    "glance",
+    "is_set",
+    "progress",
+    "tree_of",
+]
 
 Typers = pages.Typers
 
@@ -108,7 +121,7 @@ GLOBAL_OPTIONS = (
     _flag("json", "-j", "--json", text="Same as -o json."),
     _counted("quiet", "-q", "--quiet", text="Only ids and refs; -qq nothing, the exit code speaks."),
     _option("fields", "--fields", metavar="A,B.C", text="Keep only these fields."),
-    _option("field", "--field", metavar="PATH", text="Print one raw value, e.g. result.id."),
+    _option("field_path", "--field", metavar="PATH", text="Print one raw value, e.g. result.id."),
     _flag("header", "--header", text="A header line also when stdout is not a terminal."),
     _counted("verbosity", "-v", "--verbose", text="Log lines on stderr; -vv more."),
     _option("color", "--color", metavar="WHEN", text="auto, always or never."),
@@ -133,7 +146,16 @@ _VALUE_OPTIONS = {name for option in GLOBAL_OPTIONS if option.metavar for name i
 
 
 def _context_of(ctx: Typers) -> Context:
-    return Context.of(ctx.meta.get(_GIVEN, {}), command=ctx.command_path.partition(" ")[2])
+    """Return what has been given up to this command."""
+    given = ctx.meta.get(_GIVEN, {})
+    return Context.of(
+        given, command=ctx.command_path.partition(" ")[2], tree=lambda: tree_of(ctx.find_root())
+    )
+
+
+def tree_of(ctx: Typers) -> Page:
+    """Return the pages of a whole tree, from the root's context. Imports every noun."""
+    return pages.page_of(ctx, GLOBAL_OPTIONS)
 
 
 def glance(arguments: Sequence[str]) -> Context:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from attune_cli.config import Configuration, Home, Settings
     from attune_cli.output import Color, Format, Printer
+    from attune_cli.pages import Page
 
 _USED_TO_REPAIR = frozenset({"", "config", "doctor", "help", "init", "version", "completion"})
 """Nouns that must work when a settings file is broken."""
@@ -31,7 +32,7 @@ class Context:
     output: Format | None = None
     quiet: int = 0
     fields: tuple[str, ...] = ()
-    field: str | None = None
+    field_path: str | None = None
     header: bool = False
     verbosity: int = 0
     color: Color | None = None
@@ -41,9 +42,11 @@ class Context:
     dry_run: bool = False
     directory: Path | None = None
     home_option: Path | None = None
+    tree: Callable[[], Page] | None = field(default=None, repr=False, compare=False)
+    """Reads the pages of all commands; imports every noun."""
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], *, command: str) -> Context:
+    def of(cls, given: Mapping[str, Any], *, command: str, tree: Callable[[], Page] | None = None) -> Context:
         """Build it from the global options given on the line; raises UsageError for a value no option has."""
         from attune_cli.output import COLORS, FORMATS
 
@@ -59,7 +62,7 @@ class Context:
                 values[name] = Path(values[name])
         if "fields" in values:
             values["fields"] = tuple(name.strip() for name in values["fields"].split(",") if name.strip())
-        return cls(command=command, **values)
+        return cls(command=command, tree=tree, **values)
 
     @cached_property
     def home(self) -> Home:
@@ -88,7 +91,7 @@ class Context:
             format=self.output or output,
             quiet=self.quiet,
             fields=self.fields,
-            field=self.field,
+            field=self.field_path,
             header=self.header,
             color=self.color or color,
         )

@@ -4,6 +4,7 @@ A command gets a `Printer` as `context.out` and calls one of
 
     context.out.records(rows, COLUMNS)             a list: table, TSV in a pipe, JSON array …
     context.out.record(row, COLUMNS, sections)     one record: key and value, JSON object …
+    context.out.outcome({"deleted": refs}, refs)   what changed: names one a line, else the record
     context.out.value(anything)                    a bare value: `-r`, `execution result`
     context.out.event(record, text)                one record of a stream: a JSON line, or `text`
     context.out.note("pack demo installed")        says on stderr what changed; -q silences it
@@ -100,23 +101,26 @@ class Printer:
             self._list([self._kept(row) for row in rows], self._chosen(columns))
 
     def record(
-        self,
-        record: Record,
-        columns: Sequence[Column] = (),
-        sections: Sequence[Section] = (),
-        *,
-        names: Sequence[object] | None = None,
+        self, record: Record, columns: Sequence[Column] = (), sections: Sequence[Section] = ()
     ) -> None:
-        """Print one record; without `columns` all its keys. `names` is what -q prints, if not its ref or id."""
+        """Print one record; without `columns` all its keys."""
         if self._is_silent:
             return
         if self.field is not None:
             self._write(self._raw(self._at(record, self.field)) + "\n")
         elif self._names_only:
-            self._names([record]) if names is None else self._write("".join(f"{name}\n" for name in names))
+            self._names([record])
         else:
             self._check_fields([record], columns)
             self._one(self._kept(record), self._chosen(columns), () if self.fields else sections)
+
+    def outcome(self, record: Record, names: Iterable[object]) -> None:
+        """Print what a command changed: people and -q get the names, one a line, the other forms the record."""
+        if self.format in ("text", "name") and self.field is None and not self.fields:
+            if not self._is_silent:
+                self._lines(visible(str(name)) if self.is_terminal else str(name) for name in names)
+        else:
+            self.record(record)
 
     def value(self, value: Json) -> None:
         """Print a bare value: as text a string is unquoted and the rest is JSON."""

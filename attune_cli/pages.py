@@ -5,15 +5,74 @@ Typer's classes of errors, parameters and formatters are not public in every ver
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import Detail, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Typers = Any
 """An object of Typer: context, command, parameter, formatter or error."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An option (`names` begin with dashes) or an argument (one name: its word on the usage line)."""
+
+    names: tuple[str, ...]
+    text: str
+    is_argument: bool
+    takes_value: bool
+    is_global: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the tree says about one command: the source of completion, of the reference and of the tests."""
+
+    path: str
+    """Its words without `attune`; empty for the root."""
+    text: str
+    examples: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    children: tuple[Page, ...]
+
+    def walk(self) -> Iterator[Page]:
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def page_of(ctx: Typers, global_options: Sequence[Typers]) -> Page:
+    """Return the page of a context's command with those below it. Imports every noun; leaves hidden ones out."""
+    command = ctx.command
+    names = command.list_commands(ctx) if hasattr(command, "list_commands") else ()
+    below = [(name, command.get_command(ctx, name)) for name in names]
+    return Page(
+        path=ctx.command_path.partition(" ")[2],
+        text=command.help or "",
+        examples=tuple((command.epilog or "").splitlines()),
+        parameters=tuple(
+            _parameter(param, global_options) for param in command.get_params(ctx) if not param.hidden
+        ),
+        children=tuple(
+            page_of(type(ctx)(child, info_name=name, parent=ctx), global_options)
+            for name, child in below
+            if not child.hidden
+        ),
+    )
+
+
+def _parameter(param: Typers, global_options: Sequence[Typers]) -> Parameter:
+    return Parameter(
+        names=(usage_word(param),) if is_argument(param) else (*param.opts, *param.secondary_opts),
+        text=param.help or "",
+        is_argument=is_argument(param),
+        takes_value=not (is_argument(param) or param.is_flag or param.count),
+        is_global=param in global_options,
+    )
 
 
 def write_options(
