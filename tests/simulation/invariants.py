@@ -77,7 +77,7 @@ def _lineage(store: Store) -> list[str]:
         for execution, status in _rows(
             store,
             "SELECT id, status FROM execution WHERE next_attempt IS NOT NULL"
-            " AND status NOT IN ('failed', 'abandoned')",,
+            " AND status NOT IN ('failed', 'abandoned')",
         )
     ]
     found += [

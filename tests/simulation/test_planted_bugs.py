@@ -87,8 +87,8 @@ def an_adopted_run_is_not_watched(patch: pytest.MonkeyPatch) -> None:
 def a_lost_run_is_run_again(patch: pytest.MonkeyPatch) -> None:
     real = WorldRunner.attach
 
-    def attach(self: WorldRunner, execution: int, ref: str) -> Any:
-        found = real(self, execution, ref)
+    def attach(self: WorldRunner, seen: Any) -> Any:
+        found = real(self, seen)
         return Standing.NEVER_RAN if found is Standing.LOST else found
 
     patch.setattr(WorldRunner, "attach", attach)

@@ -17,7 +17,7 @@ from attune_cli.runtime.engine.jobs import JobReader
 from attune_cli.runtime.engine.tick import Engine
 from attune_cli.runtime.model.entities import Host, Outcome, RunError
 from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
-from attune_cli.runtime.runners.api import Ended, Job, Standing
+from attune_cli.runtime.runners.api import Ended, Job, Seen, Standing
 
 if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Store
@@ -185,9 +185,8 @@ class WorldRunner:
         stopped = Outcome(succeeded=False, error=RunError(type="cancelled", message="stopped"))
         world.plan(delay, RunEnded(execution=run.execution, ref=ref, outcome=stopped))
 
-    def attach(self, execution: int, ref: str) -> Standing | Ended:
-        del execution
-        run = self._world.runs.get(ref)
+    def attach(self, seen: Seen) -> Standing | Ended:
+        run = self._world.runs.get(seen.ref)
         if run is None:
             return Standing.NEVER_RAN
         if run.lost:

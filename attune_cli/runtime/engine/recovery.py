@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.engine.effects import Effect, Stop
 from attune_cli.runtime.engine.endings import LOST, end
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.runners.api import Ended, Standing
+from attune_cli.runtime.runners.api import Ended, Seen, Standing
 from attune_cli.runtime.store import executions, hosts
 
 if TYPE_CHECKING:
@@ -52,7 +52,16 @@ def _standing(
         return Standing.NEVER_RAN
     runner = runners.get(definition.kind)
     # A host that cannot ask must not judge: the run stays as it is until one that can comes by.
-    return Standing.RUNNING if runner is None else runner.attach(execution.id, execution.runner_ref)
+    if runner is None:
+        return Standing.RUNNING
+    return runner.attach(
+        Seen(
+            execution=execution.id,
+            ref=execution.runner_ref,
+            definition=definition,
+            timeout_seconds=execution.timeout_seconds,
+        )
+    )
 
 
 def settle(

@@ -30,6 +30,16 @@ class Job:
     secrets: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A run that an engine which died had begun, as its row tells."""
+
+    execution: int
+    ref: str
+    definition: JobDefinition
+    timeout_seconds: float | None
+
+
 @dataclass(frozen=True)
 class Ended:
     """The run is over, and this came of it."""
@@ -70,6 +80,6 @@ class Runner(Protocol):
         """Ask a run to end, and make it end after its grace. A run that is unknown or over is left alone."""
         ...
 
-    def attach(self, execution: int, ref: str) -> Standing | Ended:
+    def attach(self, seen: Seen) -> Standing | Ended:
         """Tell what became of a run started by an engine that died; a run that is lost is ended first."""
         ...

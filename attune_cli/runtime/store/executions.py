@@ -342,3 +342,38 @@ def last_attempt(tx: Transaction, execution: Execution) -> Execution:
             return replace(execution, next_attempt=None)
         execution = following
     return execution
+
+
+# --- reading, for submissions ------------------------------------------------------------------------------
+
+
+def by_idempotency_key(tx: Transaction, action_ref: str, key: str) -> int | None:
+    """Return the first attempt that was submitted with this key."""
+    row = tx.execute(
+        """SELECT id FROM execution WHERE action_ref = ? AND idempotency_key = ?
+           AND original_execution IS NULL""",
+        (action_ref, key),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def live_of_action(tx: Transaction, action_ref: str) -> list[int]:
+    """Return the live executions of one action, oldest first."""
+    rows = tx.execute(
+        f"SELECT id FROM execution WHERE action_ref = ? AND status IN {_LIVE} ORDER BY id", (action_ref,)
+    ).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+def count_group_live(tx: Transaction, limit_group: str) -> int:
+    """Return how many executions of one limit group run or wait to run."""
+    row = tx.execute(
+        f"SELECT count(*) FROM execution WHERE limit_group = ? AND status IN {_LIVE}", (limit_group,)
+    ).fetchone()
+    return int(row[0])
+
+
+def top_of(tx: Transaction, execution_id: int) -> int:
+    """Return the top of the tree an execution is in."""
+    row = tx.execute("SELECT coalesce(root, id) FROM execution WHERE id = ?", (execution_id,)).fetchone()
+    return execution_id if row is None else int(row[0])

@@ -1,0 +1,53 @@
+"""The simple templates of rules and http actions: `{{ dotted.path }}` and nothing else (domain.md 4.3)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TEMPLATE = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
+
+
+def render(value: object, names: Mapping[str, object]) -> object:
+    """Fill in templates in every string of `value`.
+
+    A string that is one template keeps the type of what it names; inside other text objects and lists
+    become JSON. A path that leads nowhere gives null, or nothing inside other text.
+    """
+    if isinstance(value, str):
+        return _render_text(value, names)
+    if isinstance(value, dict):
+        return {key: render(item, names) for key, item in cast("dict[str, object]", value).items()}
+    if isinstance(value, list):
+        return [render(item, names) for item in cast("list[object]", value)]
+    return value
+
+
+def _render_text(text: str, names: Mapping[str, object]) -> object:
+    whole = _TEMPLATE.fullmatch(text.strip())
+    if whole is not None:
+        return look_up(whole[1], names)
+    return _TEMPLATE.sub(lambda found: _as_text(look_up(found[1], names)), text)
+
+
+def look_up(path: str, names: Mapping[str, object]) -> object:
+    """Return what a dotted path leads to, an index being a segment too; None when it leads nowhere."""
+    value: Any = names
+    for part in path.split("."):
+        if isinstance(value, list) and part.isdigit() and int(part) < len(cast("list[Any]", value)):
+            value = value[int(part)]
+        elif isinstance(value, dict) and part in value:
+            value = cast("dict[str, Any]", value)[part]
+        else:
+            return None
+    return cast("object", value)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, separators=(",", ":"), ensure_ascii=False)

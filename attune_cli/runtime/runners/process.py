@@ -1,0 +1,172 @@
+"""The process runner: a job becomes a supervised child process, its end becomes an outcome.
+
+The durable name of a run is its folder. No folder: it never ran. A folder with `exit.json`: it ended. A
+folder without: the supervisor died with it; what is left of it is killed, and the run is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from attune_cli.errors import AttuneError
+from attune_cli.runtime.model.entities import Outcome, RunError
+from attune_cli.runtime.model.facts import PrepareFailed, Prepared, RunEnded
+from attune_cli.runtime.runners.api import Ended, Standing
+from attune_cli.runtime.runners.results import outcome_of
+from attune_cli.runtime.supervisor import Spawn, kill_leftovers, read_exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from attune_cli.config import Home, Settings
+    from attune_cli.runtime.model.definitions import ActionDefinition
+    from attune_cli.runtime.model.facts import Fact
+    from attune_cli.runtime.runners.api import Job, Seen
+    from attune_cli.runtime.runners.launch import Launcher
+    from attune_cli.runtime.supervisor import RunExit, Supervisor
+
+_PREFIX = "process:"
+
+
+class ProcessRunner:
+    """Runs jobs of shell, python, node, native, http and pack-defined runtimes, and `run exec`.
+
+    Without a supervisor it can only `attach`: what a command that settles dead hosts needs.
+    """
+
+    kind = "process"
+
+    def __init__(
+        self,
+        *,
+        home: Home,
+        settings: Settings,
+        launcher: Launcher,
+        supervisor: Supervisor | None = None,
+        report: Callable[[Fact], None],
+    ) -> None:
+        self._home = home
+        self._settings = settings
+        self._launcher = launcher
+        self._supervisor = supervisor
+        self._report = report
+        self._jobs: dict[str, Job] = {}
+
+    def needs_preparation(self, job: Job) -> bool:
+        return self._launcher.lacks_environment(job.definition)
+
+    def ref(self, job: Job) -> str:
+        return f"{_PREFIX}{job.execution}"
+
+    def prepare(self, job: Job) -> None:
+        threading.Thread(target=self._prepare, args=(job,), daemon=True).start()
+
+    def _prepare(self, job: Job) -> None:
+        try:
+            self._launcher.build_environment(job.definition)
+        except AttuneError as error:
+            message = "\n".join([error.message, *(detail.message for detail in error.details)])
+            failed = _failure("environment", message)
+            self._report(PrepareFailed(execution=job.execution, outcome=failed))
+        else:
+            self._report(Prepared(execution=job.execution, ref=self.ref(job)))
+
+    def start(self, job: Job, ref: str) -> None:
+        if self._supervisor is None:
+            raise AttuneError("this process cannot start runs")
+        try:
+            spawn = self._spawn(job, ref)
+        except (AttuneError, OSError, ValueError) as error:
+            message = error.message if isinstance(error, AttuneError) else str(error)
+            self._report(RunEnded(execution=job.execution, ref=ref, outcome=_failure("not_started", message)))
+            return
+        self._jobs[ref] = job
+        self._supervisor.spawn(spawn)
+
+    def _spawn(self, job: Job, ref: str) -> Spawn:
+        launch = self._launcher.launch(job)
+        action = job.definition.action
+        stdin = launch.stdin
+        environment = launch.environment
+        if action.parameter_delivery == "file" and not job.definition.command:
+            path = self._parameter_file(job.execution)
+            _write_private(path, stdin)
+            environment = {**environment, "ATTUNE_PARAMETER_FILE": str(path)}
+            stdin = b""
+        return Spawn(
+            run=ref,
+            argv=launch.argv,
+            cwd=launch.cwd,
+            environment=environment,
+            stdin=stdin,
+            folder=self._folder(job.execution),
+            stdout_cap_bytes=_first(action.max_stdout_bytes, self._settings.max_stdout_bytes),
+            stderr_cap_bytes=_first(action.max_stderr_bytes, self._settings.max_stderr_bytes),
+            timeout_seconds=job.timeout_seconds,
+            grace_seconds=self._settings.grace_seconds,
+            secrets=tuple(secret.encode() for secret in job.secrets),
+        )
+
+    def ended(self, run: RunExit) -> None:
+        """Take in the supervisor's report of an end; it is told on the supervisor's thread."""
+        job = self._jobs.pop(run.run)
+        if job.definition.action.parameter_delivery == "file":
+            self._parameter_file(job.execution).unlink(missing_ok=True)
+        outcome = self._outcome(run, job.definition.action, job.execution, job.timeout_seconds)
+        self._report(RunEnded(execution=job.execution, ref=run.run, outcome=outcome))
+
+    def _outcome(
+        self, run: RunExit, action: ActionDefinition, execution: int, timeout_seconds: float | None
+    ) -> Outcome:
+        try:
+            return outcome_of(
+                run,
+                self._folder(execution),
+                action=action,
+                timeout_seconds=timeout_seconds,
+                max_result_bytes=self._settings.max_result_bytes,
+            )
+        except OSError as error:
+            return _failure("log_failed", f"its output cannot be read: {error}")
+
+    def stop(self, ref: str) -> None:
+        if self._supervisor is not None:
+            self._supervisor.stop(ref)
+
+    def attach(self, seen: Seen) -> Standing | Ended:
+        folder = self._folder(seen.execution)
+        self._parameter_file(seen.execution).unlink(missing_ok=True)
+        if not folder.is_dir():
+            return Standing.NEVER_RAN
+        run = read_exit(folder)
+        # Even a run that wrote its end may have left processes: its supervisor died before it swept them.
+        kill_leftovers(folder, str(seen.execution), str(self._home.path))
+        if run is None:
+            return Standing.LOST
+        return Ended(self._outcome(run, seen.definition.action, seen.execution, seen.timeout_seconds))
+
+    def _folder(self, execution: int) -> Path:
+        return self._home.runs / str(execution)
+
+    def _parameter_file(self, execution: int) -> Path:
+        return self._home.runs / f"{execution}.parameters"
+
+
+def _first(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _failure(kind: str, message: str) -> Outcome:
+    result = {"succeeded": False, "error": message}
+    return Outcome(succeeded=False, error=RunError(type=kind, message=message), result=result)
+
+
+def _write_private(path: Path, document: bytes) -> None:
+    """Write a file that only its owner may read (0400), replacing one that a crash left behind."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(document)

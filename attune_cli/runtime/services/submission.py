@@ -1,0 +1,305 @@
+"""Starting something: from a ref and parameters to a `requested` execution, or to every fault of them at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
+from attune_cli.runtime.model.definitions import (
+    CONTAINER_RUNNER,
+    HTTP_RUNNER,
+    WORKFLOW_RUNNER,
+    ActionDefinition,
+    PackManifest,
+    PolicyDefinition,
+    RuntimeDefinition,
+)
+from attune_cli.runtime.model.entities import REDACTED, Outcome, RunError
+from attune_cli.runtime.model.jobs import JobDefinition
+from attune_cli.runtime.model.parameters import prepare, secret_pointers
+from attune_cli.runtime.model.pointers import put_at, value_at
+from attune_cli.runtime.model.states import Status
+from attune_cli.runtime.model.templates import look_up
+from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
+
+if TYPE_CHECKING:
+    from attune_cli.config import Settings
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.sealing import Sealer
+
+IfRunning = Literal["queue", "skip", "fail", "cancel"]
+
+_KEY_PREFIX = "key://"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What somebody asks to be started."""
+
+    action_ref: str
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    definition: JobDefinition | None = None
+    """Given for `run exec` and `run file`, which run what is no stored action."""
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+    timeout_seconds: float | None = None
+    due: Instant = 0
+    idempotency_key: str | None = None
+    if_running: IfRunning = "queue"
+    parent: int | None = None
+    rerun_of: int | None = None
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The execution that answers a submission: a new one, or an earlier one (`reused`, or `skipped` for it)."""
+
+    id: int
+    reused: bool = False
+    skipped: bool = False
+
+
+def submit(
+    tx: Transaction, submission: Submission, *, settings: Settings, sealer: Sealer, host: str | None
+) -> Submitted:
+    """Insert an execution, owned by `host`. Faulty input raises with all its faults, and nothing is inserted."""
+    if submission.idempotency_key is not None:
+        earlier = executions.by_idempotency_key(tx, submission.action_ref, submission.idempotency_key)
+        if earlier is not None:
+            return Submitted(earlier, reused=True)
+    definition = submission.definition or pin(tx, submission.action_ref)
+    action = definition.action
+    parameters = check_parameters(tx, action, submission.parameters, settings=settings, sealer=sealer)
+    other = _meet_running(tx, submission)
+    if other is not None:
+        return Submitted(other, skipped=True)
+    group, size, method = _limit(tx, action, parameters)
+    full = method == "cancel" and group is not None and executions.count_group_live(tx, group) >= (size or 1)
+    sealed = _seal(action, parameters, submission.environment, sealer)
+    new = executions.NewExecution(
+        action_ref=submission.action_ref,
+        job=jobs.intern(tx, definition.to_json()),
+        host=host,
+        parameters=executions.dump(parameters),
+        sealed=sealed,
+        environment=executions.dump(sorted(submission.environment)),
+        labels=executions.dump(submission.labels),
+        timeout_seconds=_timeout(submission, action, settings),
+        due=submission.due,
+        limit_group=group,
+        limit_size=size,
+        idempotency_key=submission.idempotency_key,
+        parent=submission.parent,
+        root=None if submission.parent is None else executions.top_of(tx, submission.parent),
+        rerun_of=submission.rerun_of,
+    )
+    execution_id = executions.insert(tx, new)
+    if full:
+        _refuse_by_policy(tx, execution_id, group, size)
+    return Submitted(execution_id)
+
+
+# --- what is started
+
+
+def pin(tx: Transaction, action_ref: str) -> JobDefinition:
+    """Return the action as it stands now, with its runtime and the place of its files."""
+    row = definitions.get(tx, "action", action_ref)
+    if row is None:
+        raise unknown_action(tx, action_ref)
+    if not row.enabled:
+        raise ConflictError(
+            f"action '{action_ref}' is disabled", code="disabled", hint=f"attune action enable {action_ref}"
+        )
+    action = ActionDefinition.from_json(row.definition)
+    pack = packs.get(tx, action.pack_ref)
+    if pack is not None:
+        action = _with_pack_limits(action, PackManifest.from_json(pack.manifest))
+    return JobDefinition(
+        kind=_kind(action),
+        action=action,
+        runtime=_runtime(tx, action),
+        pack_digest=None if pack is None else pack.digest,
+        folder=None if pack is None else pack.link,
+    )
+
+
+def unknown_action(tx: Transaction, action_ref: str) -> NotFoundError:
+    suggestion = did_you_mean(action_ref, definitions.refs(tx, "action"))
+    return NotFoundError(f"no action '{action_ref}'", hint=suggestion or "attune action list")
+
+
+def _kind(action: ActionDefinition) -> str:
+    return {CONTAINER_RUNNER: "docker", WORKFLOW_RUNNER: "workflow"}.get(action.runner_type, "process")
+
+
+def _runtime(tx: Transaction, action: ActionDefinition) -> RuntimeDefinition | None:
+    if action.runner_type in {HTTP_RUNNER, CONTAINER_RUNNER, WORKFLOW_RUNNER}:
+        return None
+    row = definitions.get(tx, "runtime", action.runner_type)
+    if row is None:
+        raise NotFoundError(
+            f"action '{action.ref}' needs runtime '{action.runner_type}', which no installed pack defines",
+            code="no_runtime",
+            hint=did_you_mean(action.runner_type, definitions.refs(tx, "runtime")) or "attune pack list",
+        )
+    return RuntimeDefinition.from_json(row.definition)
+
+
+def _with_pack_limits(action: ActionDefinition, manifest: PackManifest) -> ActionDefinition:
+    stdout = action.max_stdout_bytes if action.max_stdout_bytes is not None else manifest.max_stdout_bytes
+    stderr = action.max_stderr_bytes if action.max_stderr_bytes is not None else manifest.max_stderr_bytes
+    return replace(action, max_stdout_bytes=stdout, max_stderr_bytes=stderr)
+
+
+def _timeout(submission: Submission, action: ActionDefinition, settings: Settings) -> float | None:
+    if submission.timeout_seconds is not None:
+        return submission.timeout_seconds
+    if submission.definition is not None:
+        return action.timeout_seconds  # run exec and run file have no limit unless one is given
+    return settings.timeout_seconds if action.timeout_seconds is None else action.timeout_seconds
+
+
+# --- parameters
+
+
+def check_parameters(
+    tx: Transaction, action: ActionDefinition, given: dict[str, Any], *, settings: Settings, sealer: Sealer
+) -> dict[str, Any]:
+    """Return the parameters whole: keys and defaults filled in, checked; raises with every fault together."""
+    filled = _fill_from_keys(tx, action, given, sealer)
+    values, faults = prepare(action.parameters, filled)
+    if faults:
+        count = "1 parameter" if len(faults) == 1 else f"{len(faults)} parameters"
+        raise UsageError(
+            f"{count} of {action.ref} {'is' if len(faults) == 1 else 'are'} invalid",
+            code="invalid_params",
+            details=faults,
+            hint=f"attune run action {action.ref} --help",
+        )
+    size = len(json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    if size > settings.max_parameters_bytes:
+        raise UsageError(
+            f"the parameters of {action.ref} take {size} bytes, {settings.max_parameters_bytes} are allowed",
+            code="parameters_too_large",
+            hint="attune config set max_parameters_bytes 4MiB",
+        )
+    return values
+
+
+def _fill_from_keys(
+    tx: Transaction, action: ActionDefinition, given: dict[str, Any], sealer: Sealer
+) -> dict[str, Any]:
+    """Give declared secret parameters their values from the key store: `key://REF`, or the key of that name."""
+    filled = dict(given)
+    faults: list[Detail] = []
+    for name, leaf in action.parameters.items():
+        if leaf.get("secret") is not True:
+            continue
+        value = filled.get(name)
+        if isinstance(value, str) and value.startswith(_KEY_PREFIX):
+            key = keys.get(tx, value.removeprefix(_KEY_PREFIX))
+            if key is None:
+                faults.append(Detail(name, f"no key '{value.removeprefix(_KEY_PREFIX)}'"))
+                continue
+            filled[name] = keys.read_value(key, sealer)
+        elif value is None:
+            key = keys.nearest(tx, name, action_ref=action.ref, pack_ref=action.pack_ref)
+            if key is not None:
+                filled[name] = keys.read_value(key, sealer)
+    if faults:
+        raise UsageError("a key is missing", code="invalid_params", details=faults, hint="attune key list")
+    return filled
+
+
+def _seal(
+    action: ActionDefinition, parameters: dict[str, Any], environment: dict[str, str], sealer: Sealer
+) -> bytes | None:
+    """Take the secret values out of `parameters`, in place, and seal them with the environment's values."""
+    pointers = secret_pointers(action.parameters, parameters)
+    if not pointers and not environment:
+        return None
+    hidden = {pointer: value_at(parameters, pointer) for pointer in pointers}
+    for pointer in pointers:
+        put_at(parameters, pointer, dict(REDACTED))
+    words = sorted({word for value in hidden.values() for word in _words(value)})
+    return sealer.seal({"environment": environment, "parameters": hidden, "secrets": words})
+
+
+def _words(value: object) -> list[str]:
+    """Return the texts by which a secret value would be recognised in output."""
+    if isinstance(value, dict):
+        return [word for item in cast("dict[str, object]", value).values() for word in _words(item)]
+    if isinstance(value, list):
+        return [word for item in cast("list[object]", value) for word in _words(item)]
+    if value is None or isinstance(value, bool):
+        return []
+    return [str(value)]
+
+
+# --- limits
+
+
+def _meet_running(tx: Transaction, submission: Submission) -> int | None:
+    """Do what `if_running` asks when the action runs already; returns the run to be content with."""
+    if submission.if_running == "queue":
+        return None
+    running = executions.live_of_action(tx, submission.action_ref)
+    if not running:
+        return None
+    match submission.if_running:
+        case "skip":
+            return running[-1]
+        case "cancel":
+            for execution_id in running:
+                executions.request_cancel(tx, execution_id, "replaced by a newer run")
+            return None
+        case _:
+            raise ConflictError(
+                f"action '{submission.action_ref}' runs already (execution {running[-1]})",
+                code="running",
+                hint=f"attune execution wait {running[-1]}",
+            )
+
+
+def _limit(
+    tx: Transaction, action: ActionDefinition, parameters: dict[str, Any]
+) -> tuple[str | None, int | None, str]:
+    """Return group, size and method of the limit that applies: the action's own, else the nearest policy's."""
+    if action.concurrency is not None:
+        return _group(action.ref, action.concurrency_key, parameters), action.concurrency, "enqueue"
+    policy = _nearest_policy(tx, action)
+    if policy is None:
+        return None, None, "enqueue"
+    return _group(policy.ref, policy.parameters, parameters), policy.threshold, policy.method
+
+
+def _nearest_policy(tx: Transaction, action: ActionDefinition) -> PolicyDefinition | None:
+    """The most specific wins: of the action, of its pack (domain.md 2.9)."""
+    known = [PolicyDefinition.from_json(row.definition) for row in definitions.enabled(tx, "policy")]
+    for_action = [policy for policy in known if policy.action_ref == action.ref]
+    for_pack = [
+        policy for policy in known if policy.action_ref is None and policy.pack_ref == action.pack_ref
+    ]
+    return next(iter([*for_action, *for_pack]), None)
+
+
+def _group(name: str, paths: tuple[str, ...], parameters: dict[str, Any]) -> str:
+    """Name the group: values of secret parameters stay out of it, being redacted only later."""
+    values = [look_up(path.removeprefix("parameters."), parameters) for path in paths]
+    return name if not values else f"{name} {executions.dump(values)}"
+
+
+def _refuse_by_policy(tx: Transaction, execution_id: int, group: str | None, size: int | None) -> None:
+    execution = executions.startable(tx, execution_id)
+    if execution is not None:
+        message = f"policy: {size} executions of {group} run already"
+        outcome = Outcome(
+            succeeded=False,
+            error=RunError(type="policy", message=message),
+            result={"succeeded": False, "cancelled": True, "error": message},
+        )
+        executions.finish(tx, execution, Status.CANCELLED, outcome)
