@@ -1,0 +1,124 @@
+"""What the decoders of one pack share: its ref, its folder, the runtimes by name, and what it refers to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from attune_cli.errors import did_you_mean
+from attune_cli.runtime.model.definitions import BUILT_IN_RUNNERS, CONTAINER_RUNNER, HTTP_RUNNER
+from attune_cli.runtime.model.refs import pack_of
+from attune_cli.runtime.packs.files import leaves
+from attune_cli.runtime.packs.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from attune_cli.runtime.packs.fields import Fields
+
+RUNNER_ALIASES: dict[str, str] = {
+    **dict.fromkeys(("shell", "bash", "sh"), "core.shell"),
+    **dict.fromkeys(("python", "python3"), "core.python"),
+    **dict.fromkeys(("node", "nodejs", "node.js"), "core.nodejs"),
+    **dict.fromkeys(("native", "builtin", "standalone"), "core.native"),
+    **dict.fromkeys(("ruby", "rb"), "core.ruby"),
+    **dict.fromkeys(("go", "golang"), "core.go"),
+    **dict.fromkeys(("java", "jdk", "openjdk"), "core.java"),
+    **dict.fromkeys(("perl", "perl5"), "core.perl"),
+    **dict.fromkeys(("r", "rscript"), "core.r"),
+    "http": HTTP_RUNNER,
+    **dict.fromkeys(("container", "docker"), CONTAINER_RUNNER),
+}
+"""Spellings of `runner_type` that need no look-up (domain.md 1.4)."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What other packs offer; `is_complete` when there is nothing else (it comes from a database)."""
+
+    packs: frozenset[str] = frozenset()
+    refs: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    """Refs by kind, e.g. "action"."""
+    runtime_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Lower-case name or alias of a runtime → its ref."""
+    is_complete: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A ref to something that has to exist, and where it is written."""
+
+    kind: str
+    ref: str
+    path: str
+    line: int
+    column: int
+    looked_up_late: bool = False
+    """Looked up when it runs, so another pack may still bring it."""
+
+
+@dataclass
+class Reading:
+    """One pack while it is read."""
+
+    ref: str
+    folder: Path
+    runtime_names: dict[str, str]
+    has_all_runtimes: bool
+    references: list[Reference] = field(default_factory=list[Reference])
+
+    def refer(self, kind: str, ref: str, fields: Fields, *inner: str | int, late: bool = False) -> None:
+        if ref:
+            position = fields.position((*fields.path, *inner))
+            self.references.append(Reference(kind, ref, fields.shown_as, *position, looked_up_late=late))
+
+    def runner(self, fields: Fields, default: str) -> str:
+        """Read `runner_type` as the ref of a runtime, or as one of the engine's own runners (domain.md 1.4)."""
+        written = fields.text("runner_type", default=default)
+        name = written.lower()
+        if name in RUNNER_ALIASES:
+            return RUNNER_ALIASES[name]
+        if name in BUILT_IN_RUNNERS:
+            return name
+        if name in self.runtime_names:
+            return self.runtime_names[name]
+        if "." in name:
+            self.refer("runtime", name, fields, "runner_type")
+            return name
+        suggestion = did_you_mean(name, [*RUNNER_ALIASES, *self.runtime_names])
+        if self.has_all_runtimes:
+            fields.error(f"unknown runner_type '{written}'", "runner_type", suggestion=suggestion)
+        else:
+            message = f"runner_type '{written}' is neither of this pack nor of core"
+            fields.warn(message, "runner_type", suggestion=suggestion)
+        return name
+
+    def is_file(self, *parts: str) -> bool:
+        return os.path.isfile(os.path.join(self.folder, *parts))  # noqa: PTH113, PTH118 - False for any text, code too
+
+    def leaves(self, *parts: str) -> bool:
+        return leaves(self.folder, *parts)
+
+
+def unresolved(
+    references: list[Reference], own: Mapping[str, frozenset[str]], pack_ref: str, installed: Installed
+) -> Iterator[Finding]:
+    """Report references to what neither this pack nor an installed one defines."""
+    for reference in references:
+        pack = pack_of(reference.ref)
+        known = own if pack == pack_ref else installed.refs
+        if reference.ref in known.get(reference.kind, frozenset()):
+            continue
+        if pack not in {pack_ref, *installed.packs} and not installed.is_complete:
+            continue
+        may_come = reference.looked_up_late and pack != pack_ref
+        yield Finding(
+            reference.path,
+            reference.line,
+            reference.column,
+            "warning" if may_come else "error",
+            f"unknown {reference.kind} '{reference.ref}'",
+            did_you_mean(reference.ref, known.get(reference.kind, frozenset())),
+        )

@@ -1,0 +1,238 @@
+"""Reading a whole pack folder: every definition and every finding together (domain.md 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import attune_cli
+from attune_cli.errors import NotFoundError
+from attune_cli.runtime.model.definitions import DEFINITIONS, ActionDefinition, RuntimeDefinition
+from attune_cli.runtime.packs.documents import DocumentError, parse_document
+from attune_cli.runtime.packs.fields import Fields
+from attune_cli.runtime.packs.files import list_files
+from attune_cli.runtime.packs.findings import Finding, errors_of
+from attune_cli.runtime.packs.kinds.action import decode_action
+from attune_cli.runtime.packs.kinds.manifest import decode_manifest
+from attune_cli.runtime.packs.kinds.permission_set import decode_permission_set
+from attune_cli.runtime.packs.kinds.policy import decode_policy
+from attune_cli.runtime.packs.kinds.queue import decode_queue
+from attune_cli.runtime.packs.kinds.rule import decode_rule
+from attune_cli.runtime.packs.kinds.runtime import decode_runtime
+from attune_cli.runtime.packs.kinds.sensor import decode_sensor
+from attune_cli.runtime.packs.kinds.trigger import decode_trigger
+from attune_cli.runtime.packs.kinds.workflow import companion_action, decode_workflow
+from attune_cli.runtime.packs.reading import Installed, Reading, unresolved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from attune_cli.runtime.model.definitions import Definition, PackManifest, WorkflowDefinition
+    from attune_cli.runtime.packs.findings import Severity
+
+Wanted = TypeVar("Wanted")
+
+MANIFEST_NAMES = ("pack.yaml", "pack.yml")
+SUFFIXES = (".yaml", ".yml")
+
+DECODERS: dict[str, tuple[str, Callable[[Fields, Reading], Definition]]] = {
+    "permission_set": ("permission_sets", decode_permission_set),
+    "runtime": ("runtimes", decode_runtime),
+    "trigger": ("triggers", decode_trigger),
+    "action": ("actions", decode_action),
+    "queue": ("queues", decode_queue),
+    "rule": ("rules", decode_rule),
+    "sensor": ("sensors", decode_sensor),
+    "policy": ("policies", decode_policy),
+}
+"""Kind → its folder and decoder, in load order (domain.md 1.1)."""
+
+
+@dataclass(frozen=True)
+class PackSource:
+    """A pack as its folder holds it. With an error among `findings`, what is there may be incomplete."""
+
+    folder: Path
+    manifest: PackManifest
+    definitions: dict[str, tuple[Definition, ...]]
+    """Kind → definitions in name order of their files; every kind is there."""
+    findings: tuple[Finding, ...]
+    files: tuple[str, ...]
+    """Every file of the pack, relative and sorted."""
+
+    @property
+    def errors(self) -> list[Finding]:
+        return errors_of(self.findings)
+
+    def of(self, wanted: type[Wanted]) -> tuple[Wanted, ...]:
+        """Return the definitions of one class, e.g. ActionDefinition."""
+        everything = (definition for group in self.definitions.values() for definition in group)
+        return tuple(definition for definition in everything if isinstance(definition, wanted))
+
+
+def core_pack_folder() -> Path:
+    """Return where the core pack lies: inside the package when installed, beside it in a checkout."""
+    package = Path(attune_cli.__file__).parent
+    installed = package / "packs" / "core"
+    return installed if installed.is_dir() else package.parent / "packs" / "core"
+
+
+def read_pack(folder: Path, *, shown_as: str = "", installed: Installed | None = None) -> PackSource:
+    """Read every file of the pack in `folder`; what is wrong with it is among the findings.
+
+    `shown_as` goes before the path of each finding. Without `installed`, only refs to the pack itself and
+    to core are checked. Raises NotFoundError when there is no such folder.
+    """
+    if not folder.is_dir():
+        raise NotFoundError(f"no pack folder '{folder}'", hint="attune pack new REF")
+    return _Reader(folder, shown_as, core_as_installed() if installed is None else installed).read()
+
+
+@cache
+def core_as_installed() -> Installed:
+    return as_installed([_Reader(core_pack_folder(), "", Installed()).read()])
+
+
+def as_installed(sources: Iterable[PackSource], *, is_complete: bool = False) -> Installed:
+    """Say what these packs offer to others."""
+    packs: set[str] = set()
+    refs: dict[str, frozenset[str]] = {}
+    names: dict[str, str] = {}
+    for source in sources:
+        packs.add(source.manifest.ref)
+        names |= runtime_names(source.of(RuntimeDefinition))
+        for kind, definitions in source.definitions.items():
+            refs[kind] = refs.get(kind, frozenset()) | {definition.ref for definition in definitions}
+    return Installed(frozenset(packs), refs, names, is_complete)
+
+
+def runtime_names(runtimes: Iterable[RuntimeDefinition]) -> dict[str, str]:
+    """Return lower-case name or alias → ref."""
+    return {name.lower(): one.ref for one in runtimes for name in (one.name, *one.aliases)}
+
+
+class _Reader:
+    """One pass over a pack folder."""
+
+    def __init__(self, folder: Path, shown_as: str, installed: Installed) -> None:
+        self._folder = folder
+        self._shown_as = shown_as
+        self._installed = installed
+        self._findings: list[Finding] = []
+        self._defined: dict[tuple[str, str], str] = {}
+        self._definitions: dict[str, tuple[Definition, ...]] = dict.fromkeys(DEFINITIONS, ())
+
+    def read(self) -> PackSource:
+        self._files = self._list_files()
+        manifest = self._read_manifest()
+        names = dict(self._installed.runtime_names)
+        self._reading = Reading(manifest.ref, self._folder, names, self._installed.is_complete)
+        for kind, (folder, decode) in DECODERS.items():
+            self._definitions[kind] = tuple(self._read_kind(kind, folder, decode))
+            if kind == "runtime":
+                names |= runtime_names(self._source(manifest).of(RuntimeDefinition))
+        self._read_workflows(self._source(manifest).of(ActionDefinition))
+        own = as_installed([self._source(manifest)]).refs
+        self._findings += unresolved(self._reading.references, own, manifest.ref, self._installed)
+        return self._source(manifest)
+
+    def _source(self, manifest: PackManifest) -> PackSource:
+        findings = tuple(sorted(set(self._findings)))
+        return PackSource(self._folder, manifest, dict(self._definitions), findings, self._files)
+
+    # --- files ---
+
+    def _list_files(self) -> tuple[str, ...]:
+        files = list_files(self._folder)
+        for file in files:
+            if file.fault:
+                self._add("error", file.path, file.fault)
+        return tuple(file.path for file in files if not file.fault)
+
+    def _add(self, severity: Severity, path: str, message: str, position: tuple[int, int] = (1, 1)) -> None:
+        self._findings.append(Finding(self._shown_as + path, *position, severity, message))
+
+    def _in_folder(self, folder: str) -> list[str]:
+        """Return the documents that lie directly in a folder of the pack, in name order."""
+        start = f"{folder}/"
+        inside = [path for path in self._files if path.startswith(start) and path.endswith(SUFFIXES)]
+        return [path for path in inside if "/" not in path[len(start) :]]
+
+    def _open(self, path: str) -> Fields | None:
+        """Parse one file; None, with the fault noted, when it is no mapping."""
+        try:
+            document = parse_document((self._folder / path).read_bytes())
+        except DocumentError as fault:
+            self._add("error", path, fault.message, fault.position)
+            return None
+        except OSError as fault:
+            self._add("error", path, f"cannot be read: {fault.strerror}")
+            return None
+        for key, position, first in document.repeated:
+            self._add("error", path, f"the key '{key}' is already in line {first[0]}", position)
+        if isinstance(document.value, dict):
+            return Fields(document, self._shown_as + path, self._findings)
+        self._add(
+            "error", path, "the file is empty" if document.value is None else "expected a mapping of keys"
+        )
+        return None
+
+    # --- definitions ---
+
+    def _read_manifest(self) -> PackManifest:
+        present = [name for name in MANIFEST_NAMES if name in self._files]
+        if not present:
+            self._add("error", MANIFEST_NAMES[0], "a pack needs this file")
+        fields = self._open(present[0]) if present else None
+        # What is missing is said once, above; the rest of the pack is still read.
+        return decode_manifest(fields or Fields(parse_document(b"{}"), "", []), self._folder.resolve().name)
+
+    def _read_kind(
+        self, kind: str, folder: str, decode: Callable[[Fields, Reading], Definition]
+    ) -> Iterator[Definition]:
+        for path in self._in_folder(folder):
+            fields = self._open(path)
+            if fields is None:
+                continue
+            if not fields.has("ref"):
+                fields.warn("the file is skipped: it has no 'ref'")
+                continue
+            definition = decode(fields, self._reading)
+            first = self._defined.setdefault((kind, definition.ref), path)
+            if first == path:
+                yield definition
+            else:
+                fields.error(f"'{definition.ref}' is already defined in {first}", "ref")
+
+    def _read_workflows(self, actions: tuple[ActionDefinition, ...]) -> None:
+        """Read the graphs that actions link to, then those that stand alone, each with its own action."""
+        linked = {action.workflow_file for action in actions if action.workflow_file}
+        graphs = [
+            self._read_graph(action.workflow_file, action) for action in actions if action.workflow_file
+        ]
+        alone: list[WorkflowDefinition] = []
+        for file in [*self._in_folder("actions/workflows"), *self._in_folder("workflows")]:
+            workflow = None if file in linked else self._read_graph(file, None)
+            if workflow is not None and self._is_free(workflow):
+                alone.append(workflow)
+        self._definitions["workflow"] = (*(graph for graph in graphs if graph), *alone)
+        self._definitions["action"] = (*actions, *(companion_action(workflow) for workflow in alone))
+
+    def _read_graph(self, file: str, action: ActionDefinition | None) -> WorkflowDefinition | None:
+        fields = self._open(file) if file in self._files else None
+        if fields is None:
+            return None
+        default_name = file.rpartition("/")[2].rpartition(".")[0].removesuffix(".workflow")
+        return decode_workflow(fields, self._reading, file, action, default_name)
+
+    def _is_free(self, workflow: WorkflowDefinition) -> bool:
+        """Note a stand-alone workflow whose ref is taken; in `workflows/` it gives way (domain.md 5.1)."""
+        first = self._defined.setdefault(("action", workflow.ref), workflow.file)
+        if first == workflow.file:
+            return True
+        gives_way = first.startswith("actions/workflows/")
+        message = f"'{workflow.ref}' is already defined in {first}"
+        self._add("warning" if gives_way else "error", workflow.file, message)
+        return False
