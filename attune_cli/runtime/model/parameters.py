@@ -138,7 +138,7 @@ def _detail(schema: Schema, error: ValidationError) -> Detail:
     wanted = _expectation(keyword, argument)
     if is_secret(schema, path):
         return Detail(_dotted(path), wanted)
-    return Detail(_dotted(path), f"{wanted}, got {shown(error.instance)}", value=error.instance)
+    return Detail(_dotted(path), wanted, value=_bounded(error.instance))
 
 
 _EXPECTATIONS = {
@@ -175,6 +175,12 @@ def shown(value: Json) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 
+def _bounded(value: Json) -> Json:
+    """Keep a value that fits a message, and the beginning of one that does not."""
+    text = shown(value)
+    return text if text.endswith("…") else value
+
+
 def _plain(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -196,7 +202,7 @@ def coerce(schema: Schema, name: str, text: str) -> Json | Detail:
     wanted = f"expected {' or '.join(types_of(leaf))}"
     if is_secret(schema, path):
         return Detail(name, wanted)
-    return Detail(name, f"{wanted}, got {shown(text)}", value=text)
+    return Detail(name, wanted, value=_bounded(text))
 
 
 _UNREADABLE = object()

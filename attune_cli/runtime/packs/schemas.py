@@ -142,4 +142,5 @@ def _default_faults(leaf: dict[str, Json], path: Path) -> Iterator[SchemaFault]:
         return
     for fault in validate({"default": leaf}, {"default": default}):
         if fault.path:
-            yield SchemaFault((*path, "default"), fault.message)
+            seen = "" if fault.value is None else f", got {shown(fault.value)}"
+            yield SchemaFault((*path, "default"), fault.message + seen)
