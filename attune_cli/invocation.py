@@ -23,6 +23,12 @@ _USED_TO_REPAIR = frozenset({"", "config", "doctor", "help", "init", "version", 
 """Nouns that must work when a settings file is broken."""
 
 
+def _no_tree() -> Page:
+    from attune_cli.pages import Page
+
+    return Page(path="", text="", examples=(), parameters=(), children=())
+
+
 @dataclass(frozen=True)
 class Context:
     """How this command was called. Home and settings are looked for when they are first asked for."""
@@ -42,11 +48,11 @@ class Context:
     dry_run: bool = False
     directory: Path | None = None
     home_option: Path | None = None
-    tree: Callable[[], Page] | None = field(default=None, repr=False, compare=False)
+    tree: Callable[[], Page] = field(default=_no_tree, repr=False, compare=False)
     """Reads the pages of all commands; imports every noun."""
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], *, command: str, tree: Callable[[], Page] | None = None) -> Context:
+    def of(cls, given: Mapping[str, Any], *, command: str, tree: Callable[[], Page] = _no_tree) -> Context:
         """Build it from the global options given on the line; raises UsageError for a value no option has."""
         from attune_cli.output import COLORS, FORMATS
 

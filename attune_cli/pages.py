@@ -19,12 +19,14 @@ Typers = Any
 
 @dataclass(frozen=True)
 class Parameter:
-    """An option (`names` begin with dashes) or an argument (one name: its word on the usage line)."""
+    """An option (its `names` begin with dashes) or an argument."""
 
     names: tuple[str, ...]
     text: str
+    value: str
+    """The word that stands for its value, as on the usage line; empty for a flag."""
+    choices: tuple[str, ...]
     is_argument: bool
-    takes_value: bool
     is_global: bool
 
 
@@ -66,11 +68,13 @@ def page_of(ctx: Typers, global_options: Sequence[Typers]) -> Page:
 
 
 def _parameter(param: Typers, global_options: Sequence[Typers]) -> Parameter:
+    is_flag = not is_argument(param) and (param.is_flag or param.count)
     return Parameter(
-        names=(usage_word(param),) if is_argument(param) else (*param.opts, *param.secondary_opts),
+        names=(*param.opts, *param.secondary_opts),
         text=param.help or "",
+        value="" if is_flag else usage_word(param),
+        choices=tuple(map(str, getattr(param.type, "choices", ()))),
         is_argument=is_argument(param),
-        takes_value=not (is_argument(param) or param.is_flag or param.count),
         is_global=param in global_options,
     )
 

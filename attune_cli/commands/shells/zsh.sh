@@ -1,0 +1,15 @@
+_attune() {
+  local value description
+  local -a plain open
+  while IFS=$'\t' read -r value description; do
+    case $value in
+      :files) compset -P '*=@'; _files; return ;;
+      :dirs) _files -/; return ;;
+      *=) open+=("${value//:/\\:}:$description") ;;
+      *) plain+=("${value//:/\\:}:$description") ;;
+    esac
+  done < <(_attune_complete "${(@)words[2,CURRENT]}")
+  (( ${#plain} )) && _describe -V attune plain
+  (( ${#open} )) && _describe -V parameter open -S ''
+}
+if [[ ${funcstack[1]} == _attune ]]; then _attune "$@"; else compdef _attune attune; fi
