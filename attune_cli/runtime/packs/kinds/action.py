@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, cast, get_args
 
 from attune_cli.runtime.model.definitions import (
@@ -17,7 +16,7 @@ from attune_cli.runtime.model.definitions import (
     OutputFormat,
     Retry,
 )
-from attune_cli.runtime.model.refs import label_of
+from attune_cli.runtime.model.refs import label_of, looks_like_file
 from attune_cli.runtime.model.versions import parse_runtime_constraint
 from attune_cli.runtime.packs.fields import text_members
 
@@ -41,7 +40,6 @@ INLINE_RUNNERS = frozenset({"core.shell", "core.python"})
 """Runners whose entry point may be code instead of the name of a file."""
 RESERVED_PERMISSION_SET = "standard"
 
-_FILE_NAME = re.compile(r"[\w@+./-]+\.[A-Za-z]\w{0,9}")
 
 
 def decode_action(fields: Fields, reading: Reading) -> ActionDefinition:
@@ -101,7 +99,7 @@ def check_entry_point(fields: Fields, reading: Reading, folder: str, runner_type
             fields.error("missing key 'entry_point'")
         return
     is_there = reading.is_file(folder, entry_point)
-    is_code = runner_type in INLINE_RUNNERS and not _FILE_NAME.fullmatch(entry_point)
+    is_code = runner_type in INLINE_RUNNERS and not looks_like_file(entry_point)
     if is_code and not is_there:
         return
     if reading.leaves(folder, entry_point):
