@@ -30,11 +30,11 @@ def admit(
     runners: Mapping[str, Runner],
 ) -> list[Effect]:
     """Start what may start. The slots held by every host count, so hosts share them."""
-    free = min(slots - executions.count_slots_held(tx), STARTS_PER_TICK)
-    if free <= 0:
-        return []
+    free = slots - executions.count_slots_held(tx)
     effects: list[Effect] = []
-    for execution in executions.admissible(tx, host, ownerless_too=ownerless_too, limit=free):
+    for execution in executions.admissible(
+        tx, host, ownerless_too=ownerless_too, free_slots=free, limit=STARTS_PER_TICK
+    ):
         if _group_is_full(tx, execution):
             continue
         effects += _start(tx, execution, host, jobs, runners)

@@ -11,6 +11,8 @@ QUEUE_REF = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*")
 PACK_REF_RULE = "a lowercase letter, then lowercase letters, digits, '_' or '-'; at least two characters"
 REF_RULE = "pack.name in lowercase letters, digits, '_' and '-'"
 
+_FILE_NAME = re.compile(r"[\w@+./-]+\.[A-Za-z]\w{0,9}")
+
 
 def is_pack_ref(text: str) -> bool:
     return PACK_REF.fullmatch(text) is not None
@@ -37,6 +39,11 @@ def pack_of(ref: str) -> str:
 
 def name_of(ref: str) -> str:
     return ref.partition(".")[2] or ref
+
+
+def looks_like_file(entry_point: str) -> bool:
+    """Tell the name of a script from inline code, which has blanks or no ending."""
+    return _FILE_NAME.fullmatch(entry_point) is not None
 
 
 def label_of(ref: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.model.entities import Outcome, RunError
-from attune_cli.runtime.model.facts import PrepareFailed, Prepared, RunEnded
+from attune_cli.runtime.model.facts import Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.runners.api import Ended, Standing
 from attune_cli.runtime.runners.results import outcome_of
 from attune_cli.runtime.supervisor import Spawn, kill_leftovers, read_exit
@@ -34,7 +34,7 @@ _PREFIX = "process:"
 class ProcessRunner:
     """Runs jobs of shell, python, node, native, http and pack-defined runtimes, and `run exec`.
 
-    Without a supervisor it can only `attach`: what a command that settles dead hosts needs.
+    Until it is given a supervisor it can only `attach`: what a command that settles dead hosts needs.
     """
 
     kind = "process"
@@ -45,15 +45,18 @@ class ProcessRunner:
         home: Home,
         settings: Settings,
         launcher: Launcher,
-        supervisor: Supervisor | None = None,
         report: Callable[[Fact], None],
     ) -> None:
         self._home = home
         self._settings = settings
         self._launcher = launcher
-        self._supervisor = supervisor
+        self._supervisor: Supervisor | None = None
         self._report = report
         self._jobs: dict[str, Job] = {}
+
+    def supervise_with(self, supervisor: Supervisor) -> None:
+        """Use `supervisor`, whose reports go to `ended`, from now on."""
+        self._supervisor = supervisor
 
     def needs_preparation(self, job: Job) -> bool:
         return self._launcher.lacks_environment(job.definition)

@@ -83,7 +83,7 @@ def _parse_yaml(text: str) -> object:
     import yaml
 
     try:
-        return json.loads(json.dumps(yaml.load(text, yaml.CSafeLoader), default=str))  # noqa: S506 - the safe loader, in C
+        return json.loads(json.dumps(yaml.load(text, yaml.CSafeLoader), default=str))
     except yaml.YAMLError as error:
         raise ValueError(str(error).replace("\n", " ")) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -50,6 +51,7 @@ class Submission:
     idempotency_key: str | None = None
     if_running: IfRunning = "queue"
     parent: int | None = None
+    """The execution from inside which this one is started; it runs in its parent's slot."""
     rerun_of: int | None = None
 
 
@@ -95,6 +97,7 @@ def submit(
         parent=submission.parent,
         root=None if submission.parent is None else executions.top_of(tx, submission.parent),
         rerun_of=submission.rerun_of,
+        nested=submission.parent is not None,
     )
     execution_id = executions.insert(tx, new)
     if full:
@@ -288,9 +291,11 @@ def _nearest_policy(tx: Transaction, action: ActionDefinition) -> PolicyDefiniti
 
 
 def _group(name: str, paths: tuple[str, ...], parameters: dict[str, Any]) -> str:
-    """Name the group: values of secret parameters stay out of it, being redacted only later."""
+    """Name the group of these values; by a digest, since one of them may be secret."""
+    if not paths:
+        return name
     values = [look_up(path.removeprefix("parameters."), parameters) for path in paths]
-    return name if not values else f"{name} {executions.dump(values)}"
+    return f"{name} {hashlib.sha256(executions.dump(values).encode()).hexdigest()[:16]}"
 
 
 def _refuse_by_policy(tx: Transaction, execution_id: int, group: str | None, size: int | None) -> None:

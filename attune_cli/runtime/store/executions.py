@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.store.database import Transaction
 
-_COLUMNS = """id, action_ref, job, status, host, runner_ref, parent, root, original_execution, next_attempt,
+EXECUTION_COLUMNS = """id, action_ref, job, status, host, runner_ref, parent, root, original_execution, next_attempt,
  attempt, rerun_of, parameters, labels, timeout_seconds, due, limit_group, limit_size, idempotency_key,
  cancel_requested, cancel_reason, exit_code, timed_out, error, result, stdout_bytes, stdout_lines,
  stdout_dropped_bytes, stderr_bytes, stderr_lines, stderr_dropped_bytes, created, started, finished, updated"""
@@ -53,6 +53,7 @@ class NewExecution:
     original_execution: int | None = None
     attempt: int = 1
     rerun_of: int | None = None
+    nested: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +77,11 @@ class Startable:
     limit_group: str | None
     limit_size: int | None
     cancel_requested: Instant | None
+    nested: bool
 
 
 _STARTABLE = """id, action_ref, job, status, host, runner_ref, attempt, original_execution, parent, root,
- parameters, sealed, environment, timeout_seconds, limit_group, limit_size, cancel_requested"""
+ parameters, sealed, environment, timeout_seconds, limit_group, limit_size, cancel_requested, nested"""
 
 
 def _startable(row: tuple[Any, ...]) -> Startable:
@@ -87,11 +89,11 @@ def _startable(row: tuple[Any, ...]) -> Startable:
         id=row[0], action_ref=row[1], job=row[2], status=Status(row[3]), host=row[4], runner_ref=row[5],
         attempt=row[6], original_execution=row[7], parent=row[8], root=row[9], parameters=row[10],
         sealed=row[11], environment=row[12], timeout_seconds=row[13], limit_group=row[14], limit_size=row[15],
-        cancel_requested=row[16],
+        cancel_requested=row[16], nested=bool(row[17]),
     )  # fmt: skip
 
 
-def _execution(row: tuple[Any, ...]) -> Execution:
+def execution_of(row: tuple[Any, ...]) -> Execution:
     return Execution(
         id=row[0], action_ref=row[1], job=row[2], status=Status(row[3]), host=row[4], runner_ref=row[5],
         parent=row[6], root=row[7], original_execution=row[8], next_attempt=row[9], attempt=row[10],
@@ -114,12 +116,12 @@ def insert(tx: Transaction, new: NewExecution) -> int:
     cursor = tx.execute(
         """INSERT INTO execution (action_ref, job, host, parameters, sealed, environment, labels,
              timeout_seconds, due, limit_group, limit_size, idempotency_key, parent, root, original_execution,
-             attempt, rerun_of, created, updated)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+             attempt, rerun_of, nested, created, updated)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             new.action_ref, new.job, new.host, new.parameters, new.sealed, new.environment, new.labels,
             new.timeout_seconds, new.due, new.limit_group, new.limit_size, new.idempotency_key, new.parent,
-            new.root, new.original_execution, new.attempt, new.rerun_of, tx.now, tx.now,
+            new.root, new.original_execution, new.attempt, new.rerun_of, new.nested, tx.now, tx.now,
         ),
     )  # fmt: skip
     return int(cursor.lastrowid or 0)
@@ -131,10 +133,10 @@ def insert_next_attempt(tx: Transaction, failed: Startable, *, due: Instant, hos
         tx.execute(
             """INSERT INTO execution (action_ref, job, host, parameters, sealed, environment, labels,
                  timeout_seconds, due, limit_group, limit_size, parent, root, original_execution, attempt,
-                 rerun_of, created, updated)
+                 rerun_of, nested, created, updated)
                SELECT action_ref, job, ?, parameters, sealed, environment, labels, timeout_seconds, ?,
                  limit_group, limit_size, parent, root, coalesce(original_execution, id), attempt + 1,
-                 rerun_of, ?, ? FROM execution WHERE id = ?""",
+                 rerun_of, nested, ?, ? FROM execution WHERE id = ?""",
             (host, due, tx.now, tx.now, failed.id),
         ).lastrowid
         or 0
@@ -219,6 +221,19 @@ def request_cancel(tx: Transaction, execution_id: int, reason: str | None) -> bo
     )
 
 
+def request_cancel_tree(tx: Transaction, execution_id: int, reason: str) -> int:
+    """Leave the intent to cancel for an execution, its attempts and all below them; returns how many."""
+    return tx.execute(
+        f"""WITH RECURSIVE meant (id) AS (
+              SELECT id FROM execution WHERE coalesce(original_execution, id) =
+                (SELECT coalesce(original_execution, id) FROM execution WHERE id = :id)
+              UNION SELECT child.id FROM execution AS child JOIN meant ON child.parent = meant.id)
+            UPDATE execution SET cancel_requested = coalesce(cancel_requested, :now), cancel_reason = :reason
+            WHERE status IN {_LIVE} AND id IN (SELECT id FROM meant)""",
+        {"id": execution_id, "now": tx.now, "reason": reason},
+    ).rowcount
+
+
 def take_tree(tx: Transaction, execution_id: int, host: str) -> int:
     """Become the owner of the ownerless live executions of one tree; returns how many."""
     return tx.execute(
@@ -237,8 +252,10 @@ def release(tx: Transaction, host: str) -> None:
 
 
 def count_slots_held(tx: Transaction) -> int:
-    """Return how many executions of all hosts hold a slot."""
-    row = tx.execute(f"SELECT count(*) FROM execution WHERE status IN {_HOLDS_SLOT}").fetchone()
+    """Return how many executions of all hosts hold a slot of their own."""
+    row = tx.execute(
+        f"SELECT count(*) FROM execution WHERE status IN {_HOLDS_SLOT} AND NOT nested"
+    ).fetchone()
     return int(row[0])
 
 
@@ -250,18 +267,28 @@ def count_group(tx: Transaction, limit_group: str) -> int:
     return int(row[0])
 
 
-def admissible(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
-    """Return what `host` may start now, oldest first: requested, due, and its limit group not full."""
+def admissible(
+    tx: Transaction, host: str, *, ownerless_too: bool, free_slots: int, limit: int
+) -> list[Startable]:
+    """Return what `host` may start now, oldest first: requested, due, and its limit group not full.
+
+    What is nested needs no slot: its parent holds one and waits for it.
+    """
     owner = "(host = :host OR host IS NULL)" if ownerless_too else "host = :host"
     rows = tx.execute(
         f"""SELECT {_STARTABLE} FROM execution AS e
             WHERE status = 'requested' AND due <= :now AND {owner} AND cancel_requested IS NULL
               AND (limit_group IS NULL OR limit_size > (SELECT count(*) FROM execution AS other
                    WHERE other.limit_group = e.limit_group AND other.status IN {_HOLDS_SLOT}))
-            ORDER BY id LIMIT :limit""",
+            ORDER BY nested DESC, id LIMIT :limit""",
         {"host": host, "now": tx.now, "limit": limit},
     ).fetchall()
-    return [_startable(row) for row in rows]
+    return _within_slots([_startable(row) for row in rows], free_slots)
+
+
+def _within_slots(found: list[Startable], free_slots: int) -> list[Startable]:
+    nested = [execution for execution in found if execution.nested]
+    return nested + [execution for execution in found if not execution.nested][: max(0, free_slots)]
 
 
 def cancellable(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
@@ -316,8 +343,8 @@ def longest_waiting_host(tx: Transaction) -> str | None:
 
 def get(tx: Transaction, execution_id: int) -> Execution | None:
     """Return one execution."""
-    row = tx.execute(f"SELECT {_COLUMNS} FROM execution WHERE id = ?", (execution_id,)).fetchone()
-    return None if row is None else _execution(row)
+    row = tx.execute(f"SELECT {EXECUTION_COLUMNS} FROM execution WHERE id = ?", (execution_id,)).fetchone()
+    return None if row is None else execution_of(row)
 
 
 def history(tx: Transaction, execution_id: int) -> list[StatusChange]:
@@ -377,3 +404,16 @@ def top_of(tx: Transaction, execution_id: int) -> int:
     """Return the top of the tree an execution is in."""
     row = tx.execute("SELECT coalesce(root, id) FROM execution WHERE id = ?", (execution_id,)).fetchone()
     return execution_id if row is None else int(row[0])
+
+
+# --- ending without an engine ------------------------------------------------------------------------------
+
+
+def cancel_ownerless(tx: Transaction, execution_id: int) -> bool:
+    """End a waiting execution that nobody owns as cancelled."""
+    error = dump({"type": "cancelled", "message": "cancelled before it started"})
+    return tx.changed(
+        """UPDATE execution SET status = 'cancelled', error = ?, finished = ?, updated = ?
+           WHERE id = ? AND status = 'requested' AND host IS NULL""",
+        (error, tx.now, tx.now, execution_id),
+    )

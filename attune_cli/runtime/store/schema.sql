@@ -114,6 +114,7 @@ CREATE TABLE execution (
   next_attempt INTEGER REFERENCES execution (id),        -- set in the commit that ends a retried attempt
   attempt INTEGER NOT NULL DEFAULT 1,
   rerun_of INTEGER REFERENCES execution (id),
+  nested INTEGER NOT NULL DEFAULT 0,     -- started from inside its parent's run: it runs in its parent's slot
   parameters TEXT NOT NULL DEFAULT '{}', -- secret values replaced by the redaction marker
   sealed BLOB,                           -- secret values by JSON pointer, AES-256-GCM
   environment TEXT NOT NULL DEFAULT '[]',-- names of extra variables; their values are sealed

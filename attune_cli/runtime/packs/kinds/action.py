@@ -41,7 +41,6 @@ INLINE_RUNNERS = frozenset({"core.shell", "core.python"})
 RESERVED_PERMISSION_SET = "standard"
 
 
-
 def decode_action(fields: Fields, reading: Reading) -> ActionDefinition:
     """Read one action; the graph of a workflow action is read by its caller."""
     ref = fields.own_ref(reading.ref)

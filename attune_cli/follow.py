@@ -1,0 +1,166 @@
+"""Following an execution in a terminal or a pipe: its output as it grows, its attempts, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+from attune_cli.output import is_terminal, visible
+from attune_cli.runtime.clock import SystemClock, monotonic_seconds
+from attune_cli.runtime.services.logs import STREAMS, StreamName, read_from
+from attune_cli.runtime.store import executions
+
+if TYPE_CHECKING:
+    import codecs
+    from collections.abc import Callable
+
+    from attune_cli.config import Home
+    from attune_cli.runtime.model.entities import Execution
+    from attune_cli.runtime.store.database import Store
+
+LOOK_SECONDS = 0.03
+"""How often a growing log is looked at: short enough to feel live, long enough to cost nothing."""
+
+EXIT_CODES = {"completed": 0, "failed": 1, "abandoned": 1, "timeout": 124, "cancelled": 130}
+
+
+def exit_code_of(execution: Execution) -> int:
+    """Return the exit code that tells how an execution ended (cli.md 3.4)."""
+    return 124 if execution.timed_out else EXIT_CODES[execution.status]
+
+
+class Sink:
+    """One of our own streams as the target of a log: bytes to a pipe, safe text to a terminal.
+
+    A reader that goes away stops the copying, never the run.
+    """
+
+    def __init__(self, stream: TextIO, prefix: str = "") -> None:
+        self._stream = stream
+        self._terminal = is_terminal(stream)
+        self._prefix = prefix
+        self._at_line_start = True
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._open = True
+
+    def write(self, data: bytes) -> None:
+        if not self._open:
+            return
+        try:
+            self._write(data)
+        except (BrokenPipeError, ValueError):
+            self._open = False
+
+    def _write(self, data: bytes) -> None:
+        if self._prefix:
+            data = self._prefixed(data)
+        buffer: BinaryIO | None = getattr(self._stream, "buffer", None)
+        if buffer is None or self._terminal:
+            self._stream.write(visible(self._decode(data)))
+        else:
+            self._stream.flush()
+            buffer.write(data)
+        self._stream.flush()
+
+    def _decode(self, data: bytes) -> str:
+        """Decode what may end inside a character."""
+        if self._decoder is None:
+            import codecs
+
+            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return self._decoder.decode(data)
+
+    def _prefixed(self, data: bytes) -> bytes:
+        prefix = self._prefix.encode()
+        lines = data.splitlines(keepends=True)
+        written = b"".join(
+            (prefix if index or self._at_line_start else b"") + line for index, line in enumerate(lines)
+        )
+        self._at_line_start = data.endswith(b"\n")
+        return written
+
+
+@dataclass
+class LogCopier:
+    """Copies the streams of one execution from where it stopped last."""
+
+    home: Home
+    execution_id: int
+    sinks: dict[StreamName, Sink]
+
+    def __post_init__(self) -> None:
+        self._offsets: dict[StreamName, int] = dict.fromkeys(STREAMS, 0)
+
+    def copy(self) -> bool:
+        """Copy what is new, at most a chunk of each stream; tells whether there was anything."""
+        found = False
+        for stream, sink in self.sinks.items():
+            data = read_from(self.home, self.execution_id, stream, self._offsets[stream])
+            if data:
+                found = True
+                self._offsets[stream] += len(data)
+                sink.write(data)
+        return found
+
+    def copy_rest(self) -> None:
+        while self.copy():
+            pass
+
+
+def sinks(*, stdout: TextIO | None, stderr: TextIO | None, prefix: str = "") -> dict[StreamName, Sink]:
+    """Return where the two streams of a run go; None: nowhere."""
+    found: dict[StreamName, Sink] = {}
+    if stdout is not None:
+        found["stdout"] = Sink(stdout, prefix)
+    if stderr is not None:
+        found["stderr"] = Sink(stderr, prefix)
+    return found
+
+
+@dataclass
+class Follower:
+    """Waits for the end of an execution, its further attempts included, and copies its output meanwhile."""
+
+    home: Home
+    store: Store
+    targets: dict[StreamName, Sink]
+    wait: Callable[[float], object]
+    """Waits at most the given seconds, less when something may have changed."""
+    retried: Callable[[Execution], None] = lambda _execution: None
+    """Told of each failed attempt that is followed by another."""
+    give_up_seconds: float | None = None
+
+    def follow(self, execution_id: int) -> Execution:
+        """Return the last attempt once it ended, or as it stands when waiting was over."""
+        started = monotonic_seconds()
+        copier = LogCopier(self.home, execution_id, self.targets)
+        while True:
+            execution = self._read(execution_id)
+            if execution.status.is_terminal:
+                copier.copy_rest()
+                if execution.next_attempt is None:
+                    return execution
+                self.retried(execution)
+                execution_id = execution.next_attempt
+                copier = LogCopier(self.home, execution_id, self.targets)
+                continue
+            copied = copier.copy()
+            if self.give_up_seconds is not None and monotonic_seconds() - started > self.give_up_seconds:
+                return execution
+            if not copied:
+                self.wait(LOOK_SECONDS)
+
+    def _read(self, execution_id: int) -> Execution:
+        with self.store.read(SystemClock().now()) as tx:
+            execution = executions.get(tx, execution_id)
+        if execution is None:
+            raise LookupError(f"execution {execution_id} was deleted while it was followed")
+        return execution
+
+
+def drop_stdout_errors() -> None:
+    """Forget a reader that went away: what is left in the buffer has nowhere to go."""
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        sys.stdout.flush()

@@ -1,0 +1,157 @@
+"""Parameters as they are typed: `key=value`, `key:=JSON`, `key=@FILE`, `a.b=1`, `--params` (cli.md 3.2)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from attune_cli.errors import Detail, UsageError
+from attune_cli.runtime.model.parameters import coerce, is_secret, leaf_at, types_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attune_cli.runtime.model.definitions import Schema
+
+
+@dataclass
+class ParameterReader:
+    """Reads all items of one command line; every fault is kept, and told together with the schema's."""
+
+    schema: Schema
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    faults: list[Detail] = field(default_factory=list[Detail])
+    warnings: list[str] = field(default_factory=list[str])
+    _stdin_used: bool = False
+    _seen: set[str] = field(default_factory=set[str])
+
+    def read_document(self, text: str) -> None:
+        """Take in `--params`: JSON text, `@FILE` (JSON or YAML) or `-` for stdin."""
+        try:
+            document = self._document(text)
+        except (OSError, ValueError) as error:
+            self.faults.append(Detail("--params", str(error)))
+            return
+        if isinstance(document, dict):
+            self.values.update(cast("dict[str, Any]", document))
+        else:
+            self.faults.append(Detail("--params", "expected an object"))
+
+    def read_items(self, items: Sequence[str]) -> None:
+        """Take in positional items; a later one overrides `--params`."""
+        for number, item in enumerate(items, start=1):
+            name, equals, text = item.partition("=")
+            if not equals or not name.strip(":"):
+                self._fault(item, "expected key=value or key:=JSON", number)
+                continue
+            try:
+                self._item(name, text, number)
+            except (OSError, ValueError) as error:
+                self._fault(name.removesuffix(":"), _reason(error), number)
+
+    def _item(self, name: str, text: str, number: int) -> None:
+        if name.endswith(":"):
+            name = name.removesuffix(":")
+            self._put(name, self._structured(text), number)
+            return
+        if text.startswith("@@"):
+            text = text[1:]
+        elif text.startswith("@"):
+            text = self._file(text[1:])
+        elif is_secret(self.schema, self._path(name)) and not text.startswith("key://"):
+            self.warnings.append(
+                f"{name} is secret, and a command line can be read by others: {name}=@FILE or {name}=key://REF"
+            )
+        value = coerce(self.schema, name, text)
+        if isinstance(value, Detail):
+            self.faults.append(replace(value, source=f"argument {number}"))
+        else:
+            self._put(name, value, number)
+
+    def _path(self, name: str) -> tuple[str, ...]:
+        """Return the members a name leads to: dots go into objects, unless a parameter is called so."""
+        return (name,) if name in self.schema else tuple(name.split("."))
+
+    def _put(self, name: str, value: object, number: int) -> None:
+        path = self._path(name)
+        place = self.values
+        for part in path[:-1]:
+            inner = place.setdefault(part, {})
+            if not isinstance(inner, dict):
+                self._fault(name, f"{part} is no object", number)
+                return
+            place = cast("dict[str, Any]", inner)
+        if name in self._seen:
+            self._again(place, path, value, number)
+        else:
+            place[path[-1]] = value
+        self._seen.add(name)
+
+    def _again(self, place: dict[str, Any], path: tuple[str, ...], value: object, number: int) -> None:
+        """A repeated key makes an array where one is declared."""
+        earlier = place[path[-1]]
+        if "array" in types_of(leaf_at(self.schema, path) or {}) and isinstance(earlier, list):
+            more = cast("list[Any]", value) if isinstance(value, list) else [value]
+            place[path[-1]] = [*cast("list[Any]", earlier), *more]
+        else:
+            self._fault(".".join(path), "given twice", number)
+
+    def _structured(self, text: str) -> object:
+        if text.startswith("@"):
+            return _parse_document(self._file(text[1:]), text)
+        try:
+            return cast("object", json.loads(text))
+        except ValueError as error:
+            raise ValueError(f"is not JSON: {error}") from error
+
+    def _document(self, text: str) -> object:
+        if text == "-" or text.startswith("@"):
+            return _parse_document(self._file(text.removeprefix("@")), text)
+        return _parse_document(text, "--params")
+
+    def _file(self, name: str) -> str:
+        if name != "-":
+            return Path(name).read_text("utf-8", "surrogateescape")
+        if self._stdin_used:
+            raise ValueError("stdin can be read only once")
+        self._stdin_used = True
+        return sys.stdin.read()
+
+    def _fault(self, name: str, message: str, number: int) -> None:
+        self.faults.append(Detail(name, message, source=f"argument {number}"))
+
+
+def _parse_document(text: str, name: str) -> object:
+    """Read JSON, or YAML where it is no JSON."""
+    try:
+        return cast("object", json.loads(text))
+    except ValueError:
+        import yaml
+
+        try:
+            return cast("object", yaml.load(text, yaml.CSafeLoader))
+        except yaml.YAMLError as error:
+            raise ValueError(f"{name} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot read {error.filename}: {error.strerror}"
+    return str(error)
+
+
+def read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
+    """Read `--label k=v` and `--env K=V`; raises UsageError with every fault."""
+    found: dict[str, str] = {}
+    faults: list[Detail] = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            faults.append(Detail(option, f"expected NAME=VALUE, got {pair!r}"))
+        found[name] = value
+    if faults:
+        raise UsageError(f"{option} cannot be read", details=faults)
+    return found

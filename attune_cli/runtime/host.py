@@ -1,0 +1,311 @@
+"""The composition root: nothing else builds a store, an engine, a runner or a supervisor.
+
+`open_store` gives the file to a command. `InlineHost` is the host of `attune run`: an engine thread and a
+supervisor thread in this process, which end with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from attune_cli.errors import UnavailableError
+from attune_cli.runtime.clock import SECOND, SystemClock, monotonic_seconds
+from attune_cli.runtime.engine.jobs import JobReader
+from attune_cli.runtime.engine.presence import Doorbell, HostLock, dead_hosts, ring_host
+from attune_cli.runtime.engine.recovery import inspect, settle
+from attune_cli.runtime.engine.tick import Engine
+from attune_cli.runtime.model.entities import Host
+from attune_cli.runtime.runners.launch import Launcher
+from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.store import executions, hosts
+from attune_cli.runtime.store.database import (
+    SCHEMA_VERSION,
+    Store,
+    check_version,
+    connect,
+    create_schema,
+    explain,
+    memory_store,
+)
+from attune_cli.runtime.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from attune_cli.config import Home, Settings
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.runners.api import Runner
+    from attune_cli.runtime.store.database import Transaction
+
+Answer = TypeVar("Answer")
+
+_POLL_SECONDS = 1.0
+_PRIVATE = 0o700
+
+
+# --- the file ----------------------------------------------------------------------------------------------
+
+
+def open_store(home: Home, settings: Settings) -> Store:
+    """Open the home's database for writing, making home, database and core pack when there are none.
+
+    What dead hosts left is settled first, so every command sees the truth.
+    """
+    import sqlite3
+
+    try:
+        if not home.database.exists():
+            _create(home, settings)
+        store = Store(
+            connect(home.database, timeout_seconds=settings.busy_timeout_seconds), path=home.database
+        )
+    except sqlite3.DatabaseError as error:
+        raise explain(error, home.database) from error
+    except OSError as error:
+        raise UnavailableError(
+            f"the home {home.path} cannot be used: {error.strerror}",
+            code="home_unusable",
+            hint="attune --home DIR … uses another home",
+        ) from error
+    _bring_up_to_date(store, home)
+    settle_dead_hosts(store, home, settings)
+    return store
+
+
+def open_store_for_reading(home: Home, settings: Settings) -> Store:
+    """Open the home's database; where there is none, an empty one in memory with the core pack. Creates nothing."""
+    if home.database.exists():
+        if os.access(home.database, os.W_OK) and os.access(home.path, os.W_OK):
+            return open_store(home, settings)
+        return _open_read_only(home)
+    store = memory_store()
+    _install_core_pack(store, home)
+    return store
+
+
+def _open_read_only(home: Home) -> Store:
+    """Read a file that may not be written; where even its lock file cannot be used, as if nobody wrote it."""
+    import sqlite3
+    from urllib.parse import quote
+
+    name = f"file:{quote(str(home.database))}"
+    try:
+        connection = connect(f"{name}?mode=ro", uri=True)
+        check_version(connection, home.database)
+    except (sqlite3.DatabaseError, UnavailableError):
+        connection = connect(f"{name}?immutable=1", uri=True)
+        check_version(connection, home.database)
+    return Store(connection, path=home.database)
+
+
+def _create(home: Home, settings: Settings) -> None:
+    """Make the home: folders, schema, core pack. Under a lock, so that of many first commands one does it."""
+    home.path.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
+    with exclusive(home.path / "create.lock"):
+        if home.database.exists():
+            return
+        for folder in (home.packs, home.environments, home.runs, home.artifacts, home.hosts):
+            folder.mkdir(exist_ok=True, mode=_PRIVATE)
+        # Made under another name: a database that is there is whole.
+        fresh = home.database.with_suffix(".new")
+        for leftover in home.path.glob("attune.new*"):
+            leftover.unlink()
+        connection = connect(fresh, timeout_seconds=settings.busy_timeout_seconds)
+        create_schema(connection)
+        store = Store(connection, path=fresh)
+        _install_core_pack(store, home)
+        store.close()
+        fresh.rename(home.database)
+
+
+def _install_core_pack(store: Store, home: Home) -> None:
+    from attune_cli.runtime.services.packs import install_core_pack
+
+    with store.write(SystemClock().now()) as tx:
+        install_core_pack(tx, home=home)
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Generator[None]:
+    """Hold a lock file that the kernel frees when this process dies."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _bring_up_to_date(store: Store, home: Home) -> None:
+    if check_version(store.connection, home.database) < SCHEMA_VERSION:
+        from attune_cli.runtime.store.migrations import migrate
+
+        with store.read(SystemClock().now()) as tx:
+            recorded = [host.id for host in hosts.all_hosts(tx)]
+        if len(dead_hosts(home.hosts, recorded)) < len(recorded):
+            raise UnavailableError(
+                "the database has to be migrated, and another attune is using it",
+                code="migration_waits",
+                hint="let the other commands end, then: attune db migrate",
+            )
+        migrate(store)
+
+
+def settle_dead_hosts(store: Store, home: Home, settings: Settings) -> None:
+    """Settle the runs of hosts whose process is gone; what is not over becomes ownerless."""
+    clock = SystemClock()
+    with store.read(clock.now()) as tx:
+        recorded = [host.id for host in hosts.all_hosts(tx)]
+    dead = dead_hosts(home.hosts, recorded)
+    if not dead:
+        return
+    jobs = JobReader()
+    runner = ProcessRunner(
+        home=home,
+        settings=settings,
+        launcher=Launcher(home, environment=os.environ),
+        report=lambda _fact: None,
+    )
+    with store.read(clock.now()) as tx:
+        inspected = inspect(tx, dead, jobs, {runner.kind: runner})
+    with store.write(clock.now()) as tx:
+        settle(tx, inspected, dead, heir=None)
+    for host_id in dead:
+        for suffix in ("lock", "sock"):
+            (home.hosts / f"{host_id}.{suffix}").unlink(missing_ok=True)
+
+
+def boot_id() -> str:
+    """Return a name for this boot of the machine: another one means that no process of ours is left."""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 - read at every start; pathlib would cost more
+        return file.read().strip()
+    return "unknown"
+
+
+def wake(home: Home, host_id: str | None) -> None:
+    """Tell the owner of something that an intent waits for it."""
+    if host_id is not None:
+        ring_host(home.hosts, host_id)
+
+
+# --- the inline host ---------------------------------------------------------------------------------------
+
+
+class InlineHost:
+    """Runs executions in this process. Use as a context: leaving it ends what still runs."""
+
+    def __init__(self, home: Home, settings: Settings, store: Store) -> None:
+        from attune_cli.runtime.supervisor import Supervisor
+
+        self.id = os.urandom(8).hex()
+        self.sealer = Sealer(home.secret_key)
+        self.changed = threading.Event()
+        self._home = home
+        self._lock = HostLock(home.hosts, self.id)
+        self._doorbell = Doorbell(home.hosts, self.id)
+        self._leaving = False
+        self._grace_seconds = settings.grace_seconds
+        self._failure: BaseException | None = None
+        clock = SystemClock()
+        host = Host(id=self.id, kind="inline", pid=os.getpid(), boot_id=boot_id(), started=clock.now())
+        self._runner = ProcessRunner(
+            home=home,
+            settings=settings,
+            launcher=Launcher(home, environment=os.environ, allow=settings.environment_allow),
+            report=self._report,
+        )
+        self._supervisor = Supervisor(clock=clock, report=self._runner.ended)
+        self._runner.supervise_with(self._supervisor)
+        runners: dict[str, Runner] = {self._runner.kind: self._runner}
+        self._store = store
+        self._engine = Engine(
+            store=store,
+            clock=clock,
+            host=host,
+            runners=runners,
+            jobs=JobReader(self.sealer),
+            slots=settings.slots,
+            poke=lambda other: ring_host(home.hosts, other),
+        )
+        self._clock = clock
+        self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._supervisor.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_runs()
+        self._supervisor.close()
+        self._leaving = True
+        self._doorbell.ring()
+        self._thread.join()
+        self._doorbell.close()
+        self._lock.release()
+
+    def request(self, work: Callable[[Transaction], Answer]) -> Future[Answer]:
+        """Do `work` in the engine's next transaction; the future is answered after its commit."""
+        future = self._engine.request(work)
+        self._doorbell.ring()
+        return future
+
+    def cancel_tree(self, execution_id: int, reason: str) -> None:
+        """Leave the intent to cancel an execution, its further attempts and all below it."""
+        self.request(lambda tx: executions.request_cancel_tree(tx, execution_id, reason))
+
+    def check(self) -> None:
+        """Raise what ended the engine thread, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _end_runs(self) -> None:
+        """Cancel what still runs, so that its row says so; the supervisor kills whatever resists."""
+        give_up = monotonic_seconds() + self._grace_seconds + _POLL_SECONDS
+        while self._failure is None and self.request(self._cancel_running).result():
+            if monotonic_seconds() > give_up:
+                return
+            self.changed.clear()
+            self.changed.wait(_POLL_SECONDS)
+
+    def _cancel_running(self, tx: Transaction) -> int:
+        running = [one for one in executions.owned_live(tx, [self.id]) if one.status.holds_slot]
+        for execution in running:
+            executions.request_cancel(tx, execution.id, "its host ended")
+        return len(running)
+
+    def _report(self, fact: object) -> None:
+        self._engine.report(fact)  # pyright: ignore[reportArgumentType] - the runner reports facts only
+        self._doorbell.ring()
+
+    def _serve(self) -> None:
+        """Tick whenever something is new: a fact, a request, a ring, a due time, another's commit."""
+        try:
+            self._engine.boot([])
+            version = self._store.data_version()
+            while not self._leaving:
+                self.changed.set()
+                due = self._engine.next_due()
+                rang = self._engine.has_news or self._doorbell.wait(self._patience(due))
+                seen, version = version, self._store.data_version()
+                if rang or seen != version or (due is not None and due <= self._clock.now()):
+                    self._engine.tick()
+            while self._engine.has_news:
+                self._engine.tick()
+            self._engine.leave()
+        except BaseException as error:  # noqa: BLE001 - told to the main thread, which raises it
+            self._failure = error
+        finally:
+            self.changed.set()
+
+    def _patience(self, due: Instant | None) -> float:
+        """Return how long to wait for a ring: until something is due, or the poll for rings that were missed."""
+        if due is None:
+            return _POLL_SECONDS
+        return min(_POLL_SECONDS, max(0.0, (due - self._clock.now()) / SECOND))

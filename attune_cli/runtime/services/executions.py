@@ -1,0 +1,162 @@
+"""What may be asked of executions: look, cancel, run again, prune, count."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import ConflictError, NotFoundError, UsageError
+from attune_cli.runtime.model.jobs import JobDefinition
+from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.services.records import Record, change_record, execution_record
+from attune_cli.runtime.services.submission import Submission
+from attune_cli.runtime.store import definitions, execution_search, executions, jobs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from attune_cli.runtime.model.entities import Execution
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.execution_search import Filter
+    from attune_cli.runtime.store.sealing import Sealer
+
+
+def find(tx: Transaction, word: str) -> Execution:
+    """Return the execution a user's word names: an id, `@last`, `@last:REF`, `@failed`."""
+    execution_id = _id_of(tx, word)
+    execution = None if execution_id is None else executions.get(tx, execution_id)
+    if execution is None:
+        raise NotFoundError(f"no execution {word}", hint="attune execution list")
+    return execution
+
+
+def _id_of(tx: Transaction, word: str) -> int | None:
+    if word.isdecimal():
+        return int(word)
+    name, _, ref = word.partition(":")
+    match name:
+        case "@last":
+            return execution_search.newest(tx, action_ref=ref or None)
+        case "@failed":
+            return execution_search.newest(
+                tx, action_ref=ref or None, statuses=("failed", "abandoned", "timeout")
+            )
+        case _:
+            raise UsageError(
+                f"{word!r} is no execution: expected an id, @last, @last:REF or @failed",
+                hint="attune execution list",
+            )
+
+
+def show(tx: Transaction, word: str) -> Record:
+    """Return one execution with its timeline and its attempts."""
+    execution = find(tx, word)
+    record = execution_record(execution)
+    record["timeline"] = [change_record(change) for change in executions.history(tx, execution.id)]
+    record["attempts"] = execution_search.attempts(tx, execution.first_attempt)
+    return record
+
+
+def list_executions(tx: Transaction, criteria: Filter) -> list[Record]:
+    """Return executions that meet `criteria`, newest first."""
+    return [execution_record(execution) for execution in execution_search.search(tx, criteria)]
+
+
+def cancel(tx: Transaction, word: str, reason: str | None) -> Execution:
+    """Leave the intent to cancel an execution, or its newest attempt; raises ConflictError when it is over."""
+    execution = executions.last_attempt(tx, find(tx, word))
+    if not executions.request_cancel(tx, execution.id, reason):
+        raise ConflictError(
+            f"execution {execution.id} is over: it is {execution.status}",
+            code="finished",
+            hint=f"attune execution show {execution.id}",
+        )
+    return execution
+
+
+def cancel_ownerless(tx: Transaction, execution: Execution) -> None:
+    """Carry out the cancel of an execution that nobody owns: anybody may change it."""
+    if execution.host is None:
+        executions.cancel_ownerless(tx, execution.id)
+
+
+def rerun(tx: Transaction, word: str, overrides: dict[str, Any], sealer: Sealer) -> Submission:
+    """Return a submission that runs an execution again: its parameters, some replaced, and today's action."""
+    execution = find(tx, word)
+    row = executions.startable(tx, execution.id)
+    parameters: dict[str, Any] = dict(execution.parameters)
+    environment: dict[str, str] = {}
+    if row is not None and row.sealed is not None:
+        sealed = sealer.unseal(row.sealed)
+        environment = sealed["environment"]
+        for pointer, value in sealed["parameters"].items():
+            put_at(parameters, pointer, value)
+    parameters.update(overrides)
+    pinned = JobDefinition.from_json(jobs.get(tx, execution.job))
+    stored = definitions.get(tx, "action", execution.action_ref) is not None
+    return Submission(
+        action_ref=execution.action_ref,
+        parameters=parameters,
+        definition=None if stored and not pinned.command else pinned,
+        labels=execution.labels,
+        environment=environment,
+        timeout_seconds=execution.timeout_seconds,
+        rerun_of=execution.id,
+    )
+
+
+def result_value(record: Record, stdout: Path) -> object:
+    """Return what `-r` prints: the parsed data where there is some, else stdout as text, whole.
+
+    `stdout` is the log file, which is read when the record holds only a part.
+    """
+    result: dict[str, Any] = record["result"] or {}
+    if result.get("data_truncated"):
+        return json.loads(stdout.read_bytes())
+    if "data" in result:
+        return result["data"]
+    if result.get("stdout_cut"):
+        return stdout.read_bytes().decode("utf-8", "surrogateescape")
+    return result.get("stdout", "")
+
+
+def prune(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> list[int]:
+    """Delete ended executions that meet `criteria`, except the newest `keep`; returns whose files can go.
+
+    At most `limit` at once, so that no transaction holds the file for long.
+    """
+    return execution_search.delete_ended(tx, criteria, keep=keep, limit=limit)
+
+
+def remove_runs(runs: Path, execution_ids: list[int]) -> None:
+    """Remove the log folders of executions that are deleted; a crash leaves folders that nothing names."""
+    for execution_id in execution_ids:
+        shutil.rmtree(runs / str(execution_id), ignore_errors=True)
+
+
+def stats(tx: Transaction, *, by: str, since: int | None) -> list[Record]:
+    """Return counts and durations (p50 and p95, in milliseconds) by action, status or day."""
+    groups: dict[str, list[tuple[str, int | None]]] = {}
+    for group, status, duration_ms in execution_search.durations(tx, by=by, since=since):
+        groups.setdefault(group, []).append((status, duration_ms))
+    return [_statistics(by, group, rows) for group, rows in sorted(groups.items())]
+
+
+def _statistics(by: str, group: str, rows: list[tuple[str, int | None]]) -> Record:
+    durations = sorted(duration for _, duration in rows if duration is not None)
+    bad = sum(status in {"failed", "abandoned", "timeout"} for status, _ in rows)
+    return {
+        "kind": "statistics",
+        by: group,
+        "count": len(rows),
+        "completed": sum(status == "completed" for status, _ in rows),
+        "bad": bad,
+        "p50_ms": _percentile(durations, 50),
+        "p95_ms": _percentile(durations, 95),
+    }
+
+
+def _percentile(values: list[int], percent: int) -> int | None:
+    """Return the nearest-rank percentile of sorted values."""
+    return values[max(0, -(-len(values) * percent // 100) - 1)] if values else None

@@ -1,0 +1,92 @@
+"""Records: what people, scripts and clients are shown of a noun; names are the API's (api.md, records)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.runtime.clock import rfc3339
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.entities import Execution, StatusChange, Stream
+    from attune_cli.runtime.store.keys import Key
+
+Record = dict[str, Any]
+
+
+def _time(instant: Instant | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
+
+
+def execution_record(execution: Execution) -> Record:
+    """Return the full record of an execution; absent values are null, never missing."""
+    error = execution.error
+    duration = None
+    if execution.started is not None and execution.finished is not None:
+        duration = max(0, (execution.finished - execution.started) // 1000)
+    return {
+        "kind": "execution",
+        "id": execution.id,
+        "action_ref": execution.action_ref,
+        "status": str(execution.status),
+        "parameters": execution.parameters,
+        "config": execution.parameters,
+        "result": execution.result,
+        "error": None if error is None else {"type": error.type, "message": error.message},
+        "exit_code": execution.exit_code,
+        "timed_out": execution.timed_out,
+        "attempt": execution.attempt,
+        "original_execution": execution.original_execution,
+        "next_attempt": execution.next_attempt,
+        "rerun_of": execution.rerun_of,
+        "parent": execution.parent,
+        "root": execution.top,
+        "enforcement": None,
+        "rule_ref": None,
+        "trigger_ref": None,
+        "labels": execution.labels,
+        "timeout_seconds": execution.timeout_seconds,
+        "cancel_reason": execution.cancel_reason,
+        "stdout": _stream(execution.stdout),
+        "stderr": _stream(execution.stderr),
+        "created": _time(execution.created),
+        "started_at": _time(execution.started),
+        "finished_at": _time(execution.finished),
+        "updated": _time(execution.updated),
+        "duration_ms": duration,
+    }
+
+
+def _stream(stream: Stream) -> Record:
+    return {
+        "bytes": stream.bytes,
+        "lines": stream.lines,
+        "dropped_bytes": stream.dropped_bytes,
+        "truncated": stream.dropped_bytes > 0,
+    }
+
+
+def change_record(change: StatusChange) -> Record:
+    """Return one step of an execution's timeline."""
+    return {
+        "at": rfc3339(change.at),
+        "from": None if change.from_status is None else str(change.from_status),
+        "to": str(change.to_status),
+        "host": change.host,
+    }
+
+
+def key_record(key: Key) -> Record:
+    """Return a key without its value."""
+    return {
+        "kind": "key",
+        "id": key.id,
+        "ref": key.ref,
+        "name": key.name,
+        "owner_type": key.owner_type,
+        "owner": key.owner or None,
+        "scope": "system" if key.owner_type == "system" else f"{key.owner_type}:{key.owner}",
+        "encrypted": key.encrypted,
+        "created": rfc3339(key.created),
+        "updated": rfc3339(key.updated),
+    }

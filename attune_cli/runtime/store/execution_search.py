@@ -1,0 +1,149 @@
+"""Finding executions for people: filters, pages, counts, and the deletion of what is old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.store.executions import EXECUTION_COLUMNS, execution_of
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.entities import Execution
+    from attune_cli.runtime.store.database import Transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which executions are meant; every given condition has to hold."""
+
+    action_ref: str | None = None
+    """A ref, or `pack.*`."""
+    pack_ref: str | None = None
+    statuses: tuple[str, ...] = ()
+    timed_out: bool = False
+    """Those that ran out of time are meant too, whatever `statuses` says."""
+    created_from: Instant | None = None
+    created_until: Instant | None = None
+    finished_until: Instant | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    parent: int | None = None
+    top_level_only: bool = False
+    result_contains: str | None = None
+    after: int | None = None
+    """Only ids below this one: how paging goes on, newest first."""
+    limit: int | None = 20
+    oldest_first: bool = False
+
+
+def _where(criteria: Filter) -> tuple[str, tuple[object, ...]]:
+    """Return the condition and its values."""
+    needs = [*_of_action(criteria), *_of_status(criteria), *_compared(criteria), *_of_content(criteria)]
+    condition = " AND ".join(need for need, _ in needs) or "1"
+    return condition, tuple(value for _, values in needs for value in values)
+
+
+Need = tuple[str, tuple[object, ...]]
+
+
+def _of_action(criteria: Filter) -> list[Need]:
+    needs: list[Need] = []
+    if criteria.action_ref is not None:
+        comparison = "GLOB" if criteria.action_ref.endswith(".*") else "="
+        needs.append((f"action_ref {comparison} ?", (criteria.action_ref,)))
+    if criteria.pack_ref is not None:
+        needs.append(("action_ref GLOB ?", (f"{criteria.pack_ref}.*",)))
+    return needs
+
+
+def _of_status(criteria: Filter) -> list[Need]:
+    if not criteria.statuses and not criteria.timed_out:
+        return []
+    marks = ", ".join("?" for _ in criteria.statuses)
+    return [(f"(status IN ({marks}){' OR timed_out' if criteria.timed_out else ''})", criteria.statuses)]
+
+
+def _compared(criteria: Filter) -> list[Need]:
+    compared = (
+        ("created >= ?", criteria.created_from),
+        ("created <= ?", criteria.created_until),
+        ("finished <= ?", criteria.finished_until),
+        ("parent = ?", criteria.parent),
+        ("id < ?", criteria.after),
+    )
+    return [(need, (value,)) for need, value in compared if value is not None]
+
+
+def _of_content(criteria: Filter) -> list[Need]:
+    has_label = "EXISTS (SELECT 1 FROM json_each(labels) WHERE key = ? AND value = ?)"
+    needs: list[Need] = [(has_label, label) for label in criteria.labels]
+    if criteria.top_level_only:
+        needs.append(("parent IS NULL", ()))
+    if criteria.result_contains is not None:
+        needs.append(("instr(result, ?) > 0", (criteria.result_contains,)))
+    return needs
+
+
+def search(tx: Transaction, criteria: Filter) -> list[Execution]:
+    """Return the executions that are meant, newest first unless asked otherwise."""
+    where, values = _where(criteria)
+    order = "ASC" if criteria.oldest_first else "DESC"
+    rows = tx.execute(
+        f"SELECT {EXECUTION_COLUMNS} FROM execution WHERE {where} ORDER BY id {order} LIMIT ?",
+        (*values, -1 if criteria.limit is None else criteria.limit),
+    ).fetchall()
+    return [execution_of(row) for row in rows]
+
+
+def count(tx: Transaction, criteria: Filter) -> int:
+    """Return how many executions are meant, whatever the limit."""
+    where, values = _where(criteria)
+    return int(tx.execute(f"SELECT count(*) FROM execution WHERE {where}", tuple(values)).fetchone()[0])
+
+
+def newest(tx: Transaction, *, action_ref: str | None = None, statuses: tuple[str, ...] = ()) -> int | None:
+    """Return the newest execution, of one action and of some statuses when given."""
+    where, values = _where(Filter(action_ref=action_ref, statuses=statuses))
+    row = tx.execute(f"SELECT max(id) FROM execution WHERE {where}", tuple(values)).fetchone()
+    return row[0]
+
+
+def attempts(tx: Transaction, first_attempt: int) -> list[int]:
+    """Return the ids of all attempts, in order."""
+    rows = tx.execute(
+        "SELECT id FROM execution WHERE id = ? OR original_execution = ? ORDER BY attempt",
+        (first_attempt, first_attempt),
+    ).fetchall()
+    return [int(row[0]) for row in rows]
+
+
+def durations(tx: Transaction, *, by: str, since: Instant | None) -> list[tuple[str, str, int | None]]:
+    """Return group, status and run time in milliseconds of the executions created since `since`."""
+    column = {"action": "action_ref", "status": "status", "day": "date(created / 1000000, 'unixepoch')"}[by]
+    return tx.execute(
+        f"SELECT {column}, status, (finished - started) / 1000 FROM execution WHERE created >= ?",
+        (since or 0,),
+    ).fetchall()
+
+
+def delete_ended(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> list[int]:
+    """Delete whole attempts chains and trees that ended, oldest first; returns the ids that are gone."""
+    where, values = _where(criteria)
+    rows = tx.execute(
+        f"""SELECT id FROM execution AS e WHERE finished IS NOT NULL AND {where}
+              AND id NOT IN (SELECT id FROM execution ORDER BY id DESC LIMIT ?)
+              AND NOT EXISTS (SELECT 1 FROM execution AS live WHERE live.finished IS NULL
+                AND (live.root IN (e.id, e.root) OR live.id = e.root
+                     OR coalesce(live.original_execution, live.id) = coalesce(e.original_execution, e.id)))
+            ORDER BY id LIMIT ?""",
+        (*values, keep, limit),
+    ).fetchall()
+    doomed = [int(row[0]) for row in rows]
+    tx.execute("PRAGMA defer_foreign_keys=ON")
+    for execution_id in doomed:
+        tx.execute("DELETE FROM execution_history WHERE execution = ?", (execution_id,))
+        tx.execute(
+            "DELETE FROM notification WHERE entity_type = 'execution' AND entity_id = ?", (execution_id,)
+        )
+        tx.execute("DELETE FROM execution WHERE id = ?", (execution_id,))
+    return doomed
