@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 UNREAD_FOLDERS = frozenset({".git", "__pycache__", ".venv", "node_modules"})
 """Not part of a pack's content: neither copied nor counted in its digest."""
 
+FILE_MODE = 0o644
+EXECUTABLE_MODE = 0o755
+FOLDER_MODE = 0o755
+"""Modes of a pack's files in the home, so that a container's user can read them."""
+
 
 @dataclass(frozen=True, order=True)
 class PackFile:
