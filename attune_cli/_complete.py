@@ -7,8 +7,8 @@ It stands alone and imports three modules, because importing the package would c
 # pathlib takes longer to import than the answer to find.
 # ruff: noqa: PTH100, PTH111, PTH113, PTH118, PTH120
 
+import _sqlite3 as sqlite3  # without its package, which imports datetime and collections for converters
 import os
-import sqlite3
 import sys
 
 _PARAMETERS = "action, json_each(action.definition, '$.parameters') AS parameter"

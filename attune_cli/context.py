@@ -89,7 +89,7 @@ def _remember(ctx: typer.Context, param: TyperOption, value: Typers) -> None:
     if value in (None, False, 0):
         return
     given = ctx.meta.setdefault(_GIVEN, {})
-    name = str(param.name)
+    name = str(param.name).removeprefix("global_")
     given[name] = given.get(name, 0) + value if param.count else value
 
 
@@ -110,30 +110,37 @@ def _counted(*names: str, text: str) -> TyperOption:
 def _option(
     *names: str, text: str, callback: Callable[..., None] = _remember, **details: Typers
 ) -> TyperOption:
-    """Declare one; eager, so that a help page made from the home finds it wherever --home stands."""
+    """Declare one; eager, so that a help page made from the home finds it wherever --home stands.
+
+    Its name begins with `global_`, because Typer keeps it beside the parameters of every command.
+    """
     return TyperOption(
         param_decls=list(names), help=text, callback=callback, expose_value=False, is_eager=True, **details
     )
 
 
 GLOBAL_OPTIONS = (
-    _option("output", "-o", "--output", metavar="FMT", text="text, json, jsonl, yaml, csv, name or none."),
-    _flag("json", "-j", "--json", text="Same as -o json."),
-    _counted("quiet", "-q", "--quiet", text="Only ids and refs; -qq nothing, the exit code speaks."),
-    _option("fields", "--fields", metavar="A,B.C", text="Keep only these fields."),
-    _option("field_path", "--field", metavar="PATH", text="Print one raw value, e.g. result.id."),
-    _flag("header", "--header", text="A header line also when stdout is not a terminal."),
-    _counted("verbosity", "-v", "--verbose", text="Log lines on stderr; -vv more."),
-    _option("color", "--color", metavar="WHEN", text="auto, always or never."),
-    _flag("no_color", "--no-color", text="Same as --color never."),
-    _flag("no_progress", "--no-progress", text="No spinner."),
-    _flag("no_input", "--no-input", text="Never ask; a needed answer is an error."),
-    _flag("yes", "-y", "--yes", text="Accept confirmations."),
-    _flag("dry_run", "-n", "--dry-run", text="Print what would change, change nothing."),
-    _option("directory", "-C", "--directory", metavar="DIR", text="Folder to look for attune.toml from."),
-    _option("home_option", "--home", metavar="DIR", text="Folder with database, packs and runs."),
     _option(
-        "version",
+        "global_output", "-o", "--output", metavar="FMT", text="text, json, jsonl, yaml, csv, name or none."
+    ),
+    _flag("global_json", "-j", "--json", text="Same as -o json."),
+    _counted("global_quiet", "-q", "--quiet", text="Only ids and refs; -qq nothing, the exit code speaks."),
+    _option("global_fields", "--fields", metavar="A,B.C", text="Keep only these fields."),
+    _option("global_field_path", "--field", metavar="PATH", text="Print one raw value, e.g. result.id."),
+    _flag("global_header", "--header", text="A header line also when stdout is not a terminal."),
+    _counted("global_verbosity", "-v", "--verbose", text="Log lines on stderr; -vv more."),
+    _option("global_color", "--color", metavar="WHEN", text="auto, always or never."),
+    _flag("global_no_color", "--no-color", text="Same as --color never."),
+    _flag("global_no_progress", "--no-progress", text="No spinner."),
+    _flag("global_no_input", "--no-input", text="Never ask; a needed answer is an error."),
+    _flag("global_yes", "-y", "--yes", text="Accept confirmations."),
+    _flag("global_dry_run", "-n", "--dry-run", text="Print what would change, change nothing."),
+    _option(
+        "global_directory", "-C", "--directory", metavar="DIR", text="Folder to look for attune.toml from."
+    ),
+    _option("global_home_option", "--home", metavar="DIR", text="Folder with database, packs and runs."),
+    _option(
+        "global_version",
         "-V",
         "--version",
         text="Print the version.",

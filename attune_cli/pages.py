@@ -72,11 +72,19 @@ def _parameter(param: Typers, global_options: Sequence[Typers]) -> Parameter:
     return Parameter(
         names=(*param.opts, *param.secondary_opts),
         text=param.help or "",
-        value="" if is_flag else usage_word(param),
-        choices=tuple(map(str, getattr(param.type, "choices", ()))),
+        value="" if is_flag else _value_word(param),
+        choices=_choices(param),
         is_argument=is_argument(param),
         is_global=param in global_options,
     )
+
+
+def _choices(param: Typers) -> tuple[str, ...]:
+    """Return the values a parameter may have: of its type, or as its word lists them (`queue|skip|fail`)."""
+    words = tuple(_value_word(param).split("|"))
+    if len(words) > 1 and all(word.isalpha() and word.islower() for word in words):
+        return words
+    return tuple(map(str, getattr(param.type, "choices", ())))
 
 
 def write_options(
@@ -110,10 +118,17 @@ def is_argument(param: Typers) -> bool:
 
 
 def usage_word(param: Typers) -> str:
-    """Return `REF`, `[DIR]`, `ID…` or `[PARAM…]`."""
-    word = (param.metavar or param.name or "").strip("[]").upper().removesuffix("…").removesuffix("...")
+    """Return `REF`, `[DIR]`, `ID…` or `[KEY=VALUE…]`."""
+    word = _value_word(param)
     word = f"{word}…" if param.nargs != 1 else word
     return word if param.required else f"[{word}]"
+
+
+def _value_word(param: Typers) -> str:
+    """Return the word for a parameter's value, without the marks some write around it."""
+    word = (param.metavar or param.name or "").removesuffix("...").removesuffix("…")
+    word = word[1:-1] if word.startswith("[") and word.endswith("]") else word
+    return word if param.metavar else word.upper()
 
 
 def _write_section(title: str, rows: Sequence[tuple[str, str] | None], formatter: Typers) -> None:

@@ -33,12 +33,13 @@ _OF_OPTION = {
     "--field": (":nothing",),
     "--pack": (":pack",),
     "--action": (":action",),
+    "--parent": (":execution",),
 }
 _OF_WORD = {
     "ACTION": (":action",),
     "PACK": (":pack",),
     "ID": (":execution",),
-    "PARAM": (":parameter",),
+    "KEY=VALUE": (":parameter",),
     "SETTING": tuple(SETTINGS),
     "DIR": (":dirs",),
     **dict.fromkeys(("FILE", "PATH", "SOURCE"), (":files",)),
@@ -113,7 +114,7 @@ def _tables(root: Page) -> str:
         f"_attune_python={shlex.quote(sys.executable)}",
         f"_attune_script={shlex.quote(_complete.__file__)}",
         _function("_attune_words", root, _words),
-        _function("_attune_flags", root, _own_flags, otherwise=_lines(map(_flag_line, shared))),
+        _function("_attune_flags", root, _own_flags, otherwise=_flags(shared)),
         _function("_attune_takes", root, lambda page: _takes(_own_options(page)), otherwise=_takes(shared)),
         _function("_attune_first", root, lambda page: _argument(page, 0)),
         _function("_attune_further", root, lambda page: _argument(page, -1)),
@@ -139,15 +140,20 @@ def _words(page: Page) -> str:
 
 
 def _own_flags(page: Page) -> str:
-    return _lines(map(_flag_line, _own_options(page)))
+    return _flags(_own_options(page))
 
 
 def _own_options(page: Page) -> list[Parameter]:
     return [parameter for parameter in page.parameters if not (parameter.is_argument or parameter.is_global)]
 
 
-def _flag_line(parameter: Parameter) -> str:
-    return f"{parameter.names[-1]}\t{_first_sentence(parameter.text)}"
+def _flags(parameters: Iterable[Parameter]) -> str:
+    return _lines(
+        f"{name}\t{_first_sentence(parameter.text)}"
+        for parameter in parameters
+        for name in parameter.names
+        if name.startswith("--")
+    )
 
 
 def _first_sentence(text: str) -> str:
@@ -177,7 +183,8 @@ def _values(parameter: Parameter, path: str) -> tuple[str, ...]:
     for name in parameter.names:
         if name in _OF_OPTION:
             return tuple(_OF_OPTION[name])
-    word = parameter.value.strip("[]").removesuffix("…")
-    if word == "REF":
+    if parameter.value == "REF":
         return _OF_REF.get(path.partition(" ")[0], ())
-    return _OF_WORD.get(word, ())
+    if parameter.value == "ID" and not parameter.is_argument:
+        return ()
+    return _OF_WORD.get(parameter.value, ())

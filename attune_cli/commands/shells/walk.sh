@@ -7,7 +7,7 @@ _attune_query() {
 _attune_values() {
   while read -r line; do
     case $line in
-      :nothing) ;;
+      '' | :nothing) ;;
       :files | :dirs) printf '%s\n' "$line" ;;
       :parameter)
         case $2 in
@@ -32,9 +32,10 @@ $2	"*) return 0 ;;
 }
 
 # The words before the cursor, then the word at the cursor; prints `value<TAB>description` lines.
+# (No variable may be called path: zsh ties that name to PATH.)
 _attune_complete() {
   _attune_home='' _attune_project=''
-  path='' ref='' takes='' flag=''
+  place='' ref='' takes='' flag=''
   while [ $# -gt 1 ]; do
     if [ -n "$takes" ]; then
       case $flag in
@@ -46,13 +47,13 @@ _attune_complete() {
       case $1 in
         --home=*) _attune_home=${1#*=} ;;
         --directory=*) _attune_project=${1#*=} ;;
-        -*) flag=$1 takes=$(_attune_takes "$path" "$1") ;;
+        -*) flag=$1 takes=$(_attune_takes "$place" "$1") ;;
         *)
-          if _attune_has_word "$path" "$1"; then
-            path="${path:+$path }$1"
+          if _attune_has_word "$place" "$1"; then
+            place="${place:+$place }$1"
           else
-            case "$path $1" in
-              "run "*.*) path='run action' ref=$1 ;;
+            case "$place $1" in
+              "run "*.*) place='run action' ref=$1 ;;
               *) ref=${ref:-$1} ;;
             esac
           fi ;;
@@ -67,13 +68,13 @@ _attune_complete() {
         _attune_values "$takes" "$1"
       else
         case $1 in
-          -*) _attune_flags "$path" ;;
+          -*) _attune_flags "$place" ;;
           *)
-            _attune_words "$path"
+            _attune_words "$place"
             if [ -n "$ref" ]; then
-              _attune_values "$(_attune_further "$path")" "$1" "$ref"
+              _attune_values "$(_attune_further "$place")" "$1" "$ref"
             else
-              _attune_values "$(_attune_first "$path")" "$1"
+              _attune_values "$(_attune_first "$place")" "$1"
             fi ;;
         esac
       fi ;;

@@ -1,5 +1,5 @@
 _attune() {
-  local value description
+  local value description found=1
   local -a plain open
   while IFS=$'\t' read -r value description; do
     case $value in
@@ -9,7 +9,8 @@ _attune() {
       *) plain+=("${value//:/\\:}:$description") ;;
     esac
   done < <(_attune_complete "${(@)words[2,CURRENT]}")
-  (( ${#plain} )) && _describe -V attune plain
-  (( ${#open} )) && _describe -V parameter open -S ''
+  (( ${#plain} )) && _describe -V attune plain && found=0
+  (( ${#open} )) && _describe -V parameter open -S '' && found=0
+  return found
 }
 if [[ ${funcstack[1]} == _attune ]]; then _attune "$@"; else compdef _attune attune; fi
