@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Kind = Literal["plain", "text", "time", "duration", "bytes", "number", "status"]
 
 _SHORTEST = 10
+_LONGEST_AGO_SECONDS = 30 * 86400
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _GAP = "  "
 _RIGHT = frozenset({"duration", "bytes", "number"})
 _STYLES = {
@@ -77,18 +79,18 @@ def cell(value: Json, kind: Kind, now: int) -> str:
 
 
 def _relative(text: str, now: int) -> str:
+    """Return `5s ago`, `3m ago`, `in 2h`, `4d ago`; the date when it is more than a month away."""
     from attune_cli.runtime.clock import SECOND, parse_rfc3339
-    from attune_cli.runtime.model.quantities import format_duration
 
     try:
         seconds = (now - parse_rfc3339(text)) // SECOND
     except ValueError:
         return visible(text)
-    if abs(seconds) > 30 * 86400:
+    if abs(seconds) > _LONGEST_AGO_SECONDS:
         return text[:10]
-    if seconds < 0:
-        return f"in {format_duration(-seconds)}"
-    return "now" if seconds == 0 else f"{format_duration(float(seconds))} ago"
+    unit, size = next((unit, size) for unit, size in _UNITS if abs(seconds) >= size or size == 1)
+    amount = f"{abs(seconds) // size}{unit}"
+    return f"in {amount}" if seconds < 0 else f"{amount} ago"
 
 
 def status_style(value: Json) -> str | None:

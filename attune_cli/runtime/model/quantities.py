@@ -11,10 +11,11 @@ _BYTES = {
     "ki": 1024, "kib": 1024, "mi": 1024**2, "mib": 1024**2, "gi": 1024**3, "gib": 1024**3,
     "ti": 1024**4, "tib": 1024**4,
 }  # fmt: skip
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
-_PLAIN = re.compile(r"\d+(?:\.\d+)?")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?"
+_DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|[smhdw]))+")
+_DURATION_PART = re.compile(rf"({_NUMBER})(ms|[smhdw])")
+_PLAIN = re.compile(_NUMBER)
+_SIZE = re.compile(rf"({_NUMBER})\s*([a-z]*)")
 
 
 def parse_duration(text: str) -> float:
