@@ -265,6 +265,8 @@ class QueueDefinition:
     item_schema: Schema = field(default_factory=dict[str, dict[str, Any]])
     action_params: dict[str, Json] = field(default_factory=dict[str, Json])
     config: dict[str, Json] = field(default_factory=dict[str, Json])
+    options: dict[str, Json] = field(default_factory=dict[str, Json])
+    """`accepting_new_items allow_pending_update update_strategy batch_mode` as written."""
     tags: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -61,6 +61,8 @@ class PackSource:
     findings: tuple[Finding, ...]
     files: tuple[str, ...]
     """Every file of the pack, relative and sorted."""
+    places: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """(kind, ref) → the file that defines it, as findings name it."""
 
     @property
     def errors(self) -> list[Finding]:
@@ -88,6 +90,29 @@ def read_pack(folder: Path, *, shown_as: str = "", installed: Installed | None =
     if not folder.is_dir():
         raise NotFoundError(f"no pack folder '{folder}'", hint="attune pack new REF")
     return _Reader(folder, shown_as, core_as_installed() if installed is None else installed).read()
+
+
+def without_faulty(source: PackSource) -> tuple[PackSource, list[str]]:
+    """Leave out the files that have errors; returns what is left and the refs that are not in it.
+
+    A workflow and the action that runs it go together. An error of the manifest is kept.
+    """
+    faulty = {finding.path for finding in source.errors}
+    dropped = {(kind, ref) for (kind, ref), path in source.places.items() if path in faulty}
+    dropped |= {
+        (other, ref)
+        for kind, ref in dropped & set(source.places)
+        for other in ("action", "workflow")
+        if kind in {"action", "workflow"}
+    }
+    kept = {
+        kind: tuple(one for one in definitions if (kind, one.ref) not in dropped)
+        for kind, definitions in source.definitions.items()
+    }
+    manifest_faults = [finding for finding in source.errors if finding.path.endswith(MANIFEST_NAMES)]
+    warnings = [finding for finding in source.findings if finding.severity == "warning"]
+    left = replace(source, definitions=kept, findings=tuple(sorted([*warnings, *manifest_faults])))
+    return left, sorted({ref for _, ref in dropped})
 
 
 @cache
@@ -140,7 +165,8 @@ class _Reader:
 
     def _source(self, manifest: PackManifest) -> PackSource:
         findings = tuple(sorted(set(self._findings)))
-        return PackSource(self._folder, manifest, dict(self._definitions), findings, self._files)
+        places = {defined: self._shown_as + path for defined, path in self._defined.items()}
+        return PackSource(self._folder, manifest, dict(self._definitions), findings, self._files, places)
 
     # --- files ---
 
@@ -224,6 +250,8 @@ class _Reader:
         fields = self._open(file) if file in self._files else None
         if fields is None:
             return None
+        if action is not None:
+            self._defined["workflow", action.ref] = file
         default_name = file.rpartition("/")[2].rpartition(".")[0].removesuffix(".workflow")
         return decode_workflow(fields, self._reading, file, action, default_name)
 

@@ -56,3 +56,64 @@ def enabled(tx: Transaction, kind: Kind) -> list[Row]:
     """Return the enabled definitions of one kind, by ref."""
     rows = tx.execute(f'SELECT {_COLUMNS} FROM "{kind}" WHERE enabled ORDER BY ref').fetchall()
     return [_row(row) for row in rows]
+
+
+def all_of(
+    tx: Transaction, kind: Kind, *, pack_ref: str | None = None, after: str = "", limit: int = -1
+) -> list[Row]:
+    """Return definitions by ref, of one pack or of all, those behind `after`."""
+    rows = tx.execute(
+        f"""SELECT {_COLUMNS} FROM "{kind}" WHERE ref > :after
+              AND (:pack IS NULL OR pack = (SELECT id FROM pack WHERE ref = :pack)) ORDER BY ref LIMIT :limit""",
+        {"after": after, "pack": pack_ref, "limit": limit},
+    ).fetchall()
+    return [_row(row) for row in rows]
+
+
+def count(tx: Transaction, kind: Kind, *, pack: int) -> int:
+    """Count what a pack defines of one kind."""
+    return int(tx.execute(f'SELECT count(*) FROM "{kind}" WHERE pack = ?', (pack,)).fetchone()[0])
+
+
+def upsert(
+    tx: Transaction,
+    kind: Kind,
+    *,
+    pack: int,
+    ref: str,
+    label: str,
+    description: str,
+    definition: dict[str, Any],
+) -> None:
+    """Insert or replace a pack's definition by its ref, keeping its id and what a person enabled or disabled."""
+    known = get(tx, kind, ref)
+    written = bool(definition.get("enabled", True))
+    unchanged = known is not None and bool(known.definition.get("enabled", True)) == written
+    tx.execute(
+        f"""INSERT INTO "{kind}" (ref, pack, label, description, enabled, definition, created, updated)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (ref) DO UPDATE SET pack = excluded.pack, label = excluded.label,
+              description = excluded.description, enabled = excluded.enabled, is_adhoc = 0,
+              definition = excluded.definition, updated = excluded.updated""",
+        (
+            ref, pack, label, description, known.enabled if known and unchanged else written,
+            json.dumps(definition, ensure_ascii=False, separators=(",", ":")), tx.now, tx.now,
+        ),
+    )  # fmt: skip
+
+
+def delete_others(tx: Transaction, kind: Kind, *, pack: int, keep: list[str]) -> None:
+    """Delete what a pack no longer defines; what a person made beside it stays."""
+    tx.execute(
+        f"""DELETE FROM "{kind}" WHERE pack = ? AND NOT is_adhoc
+              AND ref NOT IN (SELECT value FROM json_each(?))""",
+        (pack, json.dumps(keep)),
+    )
+
+
+def set_enabled(tx: Transaction, kind: Kind, ref: str, *, enabled: bool) -> bool:
+    """Enable or disable one definition; tells whether it changed."""
+    return tx.changed(
+        f'UPDATE "{kind}" SET enabled = :enabled, updated = :now WHERE ref = :ref AND enabled <> :enabled',
+        {"ref": ref, "enabled": enabled, "now": tx.now},
+    )

@@ -11,14 +11,13 @@ if TYPE_CHECKING:
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.packs.reading import Reading
 
+OPTIONS = ("accepting_new_items", "allow_pending_update", "update_strategy", "batch_mode")
 TUNABLE_SOURCES = ("literal", "pack_config", "keystore")
 
 
 def decode_queue(fields: Fields, reading: Reading) -> QueueDefinition:
     ref = _ref(fields, reading)
-    fields.require("dispatch_action")
-    dispatch_action = fields.other_ref("dispatch_action", reading.ref)
-    reading.refer("action", dispatch_action, fields, "dispatch_action")
+    dispatch_action = _dispatch_action(fields, reading)
     queue = QueueDefinition(
         ref=ref,
         pack_ref=reading.ref,
@@ -29,10 +28,19 @@ def decode_queue(fields: Fields, reading: Reading) -> QueueDefinition:
         item_schema=fields.schema("item_schema"),
         action_params=fields.mapping("action_params"),
         config=_config(fields),
+        options={name: fields.json(name) for name in OPTIONS if fields.has(name)},
         tags=fields.texts("tags"),
     )
     fields.finish(ignored={"meta", "examples"})
     return queue
+
+
+def _dispatch_action(fields: Fields, reading: Reading) -> str:
+    name = "dispatch_action_ref" if fields.has("dispatch_action_ref") else "dispatch_action"
+    fields.require(name)
+    ref = fields.other_ref(name, reading.ref)
+    reading.refer("action", ref, fields, name)
+    return ref
 
 
 def _ref(fields: Fields, reading: Reading) -> str:
