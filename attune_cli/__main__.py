@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     if first in ("--version", "-V"):
-        from attune_cli import __version__
-
-        print(f"attune {__version__}")  # noqa: T201 - before anything that could print otherwise
-        sys.exit(0)
+        _print_version()
     if first == "__complete":
         from attune_cli._complete import main as complete
 
@@ -19,6 +17,16 @@ def main() -> None:
     from attune_cli.main import main as run
 
     run()
+
+
+def _print_version() -> None:
+    from attune_cli import __version__
+
+    try:
+        os.write(1, f"attune {__version__}\n".encode())
+    except BrokenPipeError:
+        sys.exit(141)
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ class Context:
         from attune_cli.output import COLORS, FORMATS
 
         values = {name: value for name, value in given.items() if name not in ("json", "no_color")}
+        if os.environ.get("ATTUNE_LOG") == "debug":
+            values.setdefault("verbosity", 1)
         if given.get("json"):
             values["output"] = "json"
         if given.get("no_color"):

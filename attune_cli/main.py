@@ -1,17 +1,22 @@
-"""The root of the command tree, and the one place where a failure becomes an exit code (cli.md 3.4, 3.5)."""
+"""The root of the command tree, and the one place where a failure becomes an exit code (cli.md 3.4, 3.5).
+
+SIGPIPE stays ignored, as Python has it: commands write to pipes of child processes, and a child that goes away must
+not take this process with it. A closed stdout is caught here instead and exits 141, which shells see alike.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn, cast
 
 from attune_cli.context import Noun, Root, glance, is_set
 from attune_cli.errors import EXIT_CLOSED_PIPE, AttuneError, CancelledError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from io import TextIOWrapper
 
 _COMMANDS = "attune_cli.commands"
 
@@ -69,7 +74,21 @@ def attune() -> None:
 
 def main() -> None:
     """Run the command this process was started with, and end it."""
+    _open_streams()
     app()
+
+
+def _open_streams() -> None:
+    """Let the three streams exist and speak UTF-8.
+
+    Where one is closed, the next file to be opened would get its number, and stray output would go into the database.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open till the end
+    for stream in (sys.stdout, sys.stderr):
+        cast("TextIOWrapper", stream).reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _bounded(root: Root, arguments: Sequence[str]) -> int:

@@ -61,9 +61,15 @@ def completion(
 ) -> None:
     """Print a completion script, or install it; startup files are never touched."""
     text = script(shell, context.tree())
-    if not install:
+    if install:
+        _install(context, shell, text)
+    elif context.out.format == "text":
         context.out.text(text)
-        return
+    else:
+        context.out.record({"kind": "completion", "name": shell, "text": text})
+
+
+def _install(context: Context, shell: Shell, text: str) -> None:
     path = install_path(shell)
     if not context.dry_run:
         _write(path, text)

@@ -53,7 +53,7 @@ def help_(
         context.out.records(exit_codes(), _CODES)
     elif topic in TOPICS:
         text = _text(topic)
-        if context.out.is_text:
+        if context.out.format == "text":
             context.out.text(text)
         else:
             context.out.record({"kind": "topic", "name": topic, "text": text})

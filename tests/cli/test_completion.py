@@ -127,6 +127,11 @@ def test_it_looks_for_the_home_where_attune_does(
     assert _complete.home() == str(expected.path) != str(home.path)
 
 
+@pytest.mark.usefixtures("filled")
+def test_the_program_answers_as_attune_does_too(process: Run) -> None:
+    assert process("__complete", "pack", "d").stdout == "demo\tPack demo\n"
+
+
 # --- the scripts
 
 LINES = {

@@ -227,7 +227,7 @@ def attune_into(descriptor: int, *arguments: str) -> subprocess.CompletedProcess
 
 
 @pytest.mark.usefixtures("home")
-@pytest.mark.parametrize("arguments", [("config", "list"), ("--help",), ("version",)])
+@pytest.mark.parametrize("arguments", [("config", "list"), ("--help",), ("version",), ("--version",)])
 def test_a_closed_pipe_exits_141_in_silence(arguments: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -245,6 +245,27 @@ def test_output_that_cannot_be_written_is_an_error() -> None:
         6,
         "error: the output cannot be written: No space left on device\n",
     )
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m attune_cli config list {closed}', sys.executable],
+        capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_json_is_utf_8_in_any_locale(process: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    monkeypatch.setenv("ATTUNE_ENVIRONMENT_ALLOW", "GRÖSSE")
+    assert process("config", "get", "environment_allow", "-j").stdout == '["GRÖSSE"]\n'
+
+
+def test_debug_logging_may_be_asked_for_by_environment(sample: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTUNE_LOG", "debug")
+    assert "Traceback" in sample("bug").stderr
 
 
 # --- asking and waiting
