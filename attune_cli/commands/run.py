@@ -6,7 +6,13 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun, RefGroup
-from attune_cli.running import RunOptions, explain_action, run_action, run_command, run_file
+
+
+def _explain(context: Context, arguments: list[str]) -> str:
+    from attune_cli.running.explain import explain_action
+
+    return explain_action(context, arguments)
+
 
 app = Noun(
     "Run an action, a file or a command, and keep its record.",
@@ -66,7 +72,7 @@ Watch = Annotated[bool, Option("--watch", hidden=True, help="The default.")]
         "attune run action core.http_request url=https://example.com -r",
         "attune run action core.sleep seconds:=60 --timeout 5s",
     ],
-    explain=explain_action,
+    explain=_explain,
 )
 def action(
     context: Context,
@@ -95,6 +101,9 @@ def action(
     watch: Watch = False,
 ) -> int:
     """Run an action of an installed pack, show its output live, and exit as it ended."""
+    from attune_cli.running.options import RunOptions
+    from attune_cli.running.start import run_action
+
     del watch
     options = RunOptions.read(
         items=[*(param or ()), *(items or ())], params=params, env=env, env_file=env_file, label=label,
@@ -124,6 +133,9 @@ def file(
     propagate_exit_code: Propagate = False,
 ) -> int:
     """Run a script, or the action of a YAML file, without installing anything; here, with your environment."""
+    from attune_cli.running.options import RunOptions
+    from attune_cli.running.start import run_file
+
     options = RunOptions.read(
         items=items, params=params, env=env, env_file=env_file, label=label, timeout=timeout, result=result,
         no_logs=no_logs, key=key, propagate_exit_code=propagate_exit_code,
@@ -151,6 +163,9 @@ def exec_(
     propagate_exit_code: Propagate = False,
 ) -> int:
     """Run a command line here, with your environment, and keep its output, its time and its end."""
+    from attune_cli.running.options import RunOptions
+    from attune_cli.running.start import run_command
+
     options = RunOptions.read(
         env=env, env_file=env_file, label=label, timeout=timeout, result=result, no_logs=no_logs, key=key,
         propagate_exit_code=propagate_exit_code,

@@ -78,6 +78,11 @@ def open_store(home: Home, settings: Settings) -> Store:
     return store
 
 
+def connect_again(home: Home, settings: Settings) -> Store:
+    """Return a further connection to a database that this process has opened already."""
+    return Store(connect(home.database, timeout_seconds=settings.busy_timeout_seconds), path=home.database)
+
+
 def open_store_for_reading(home: Home, settings: Settings) -> Store:
     """Open the home's database; where there is none, an empty one in memory with the core pack. Creates nothing."""
     if home.database.exists():
@@ -256,14 +261,16 @@ class InlineHost:
         self._doorbell.ring()
         return future
 
+    def wait(self, seconds: float) -> None:
+        """Wait until this host has done something, at most so long; raises what ended the engine, if it did."""
+        if self._failure is not None:
+            raise self._failure
+        self.changed.wait(seconds)
+        self.changed.clear()
+
     def cancel_tree(self, execution_id: int, reason: str) -> None:
         """Leave the intent to cancel an execution, its further attempts and all below it."""
         self.request(lambda tx: executions.request_cancel_tree(tx, execution_id, reason))
-
-    def check(self) -> None:
-        """Raise what ended the engine thread, if anything did."""
-        if self._failure is not None:
-            raise self._failure
 
     def _end_runs(self) -> None:
         """Cancel what still runs, so that its row says so; the supervisor kills whatever resists."""

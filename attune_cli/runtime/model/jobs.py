@@ -19,8 +19,6 @@ class JobDefinition:
     """The pack's files lie in `packs/<pack_ref>/<digest>/`."""
     folder: str | None = None
     """A folder instead: a linked pack's, or the caller's for `run exec` and `run file`."""
-    scripts: str = "actions"
-    """Where entry points lie in the folder."""
     command: tuple[str, ...] = ()
     """The command line of `run exec`."""
     caller_environment: bool = False

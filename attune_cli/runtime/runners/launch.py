@@ -103,7 +103,7 @@ class Launcher:
         if action.runner_type == HTTP_RUNNER:
             child = str(Path(__file__).with_name("http_request.py"))
             return _Plan((sys.executable, "-I", child), str(folder), environment, is_http=True)
-        script = folder / definition.scripts / action.entry_point
+        script = folder / "actions" / action.entry_point
         if script.is_file():
             return self._script_plan(definition, folder, script, environment)
         return self._inline_plan(definition, folder, environment)
@@ -121,9 +121,7 @@ class Launcher:
         action = definition.action
         code = action.entry_point
         if looks_like_file(code):
-            raise UsageError(
-                f"the entry point of {action.ref} is missing: {folder / definition.scripts / code}"
-            )
+            raise UsageError(f"the entry point of {action.ref} is missing: {folder / 'actions' / code}")
         tools = self._toolchain(definition, folder, environment)
         environment = {**environment, **tools.variables}
         match action.runner_type:
@@ -135,7 +133,7 @@ class Launcher:
                 return _Plan(argv, str(folder), environment, needs=tools.environment)
             case _:
                 raise UsageError(
-                    f"the entry point of {action.ref} is no file in {folder / definition.scripts}, and runtime"
+                    f"the entry point of {action.ref} is no file in {folder / 'actions'}, and runtime"
                     f" {action.runner_type} takes no inline code"
                 )
 

@@ -7,15 +7,15 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
-from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.services.records import Record, change_record, execution_record
-from attune_cli.runtime.services.submission import Submission
-from attune_cli.runtime.store import definitions, execution_search, executions, jobs
+from attune_cli.runtime.services.submission import Submission, definition_of
+from attune_cli.runtime.store import definitions, execution_search, executions, notifications
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.execution_search import Filter
@@ -81,7 +81,14 @@ def cancel_ownerless(tx: Transaction, execution: Execution) -> None:
         executions.cancel_ownerless(tx, execution.id)
 
 
-def rerun(tx: Transaction, word: str, overrides: dict[str, Any], sealer: Sealer) -> Submission:
+def rerun(
+    tx: Transaction,
+    word: str,
+    overrides: dict[str, Any],
+    sealer: Sealer,
+    *,
+    timeout_seconds: float | None = None,
+) -> Submission:
     """Return a submission that runs an execution again: its parameters, some replaced, and today's action."""
     execution = find(tx, word)
     row = executions.startable(tx, execution.id)
@@ -93,15 +100,14 @@ def rerun(tx: Transaction, word: str, overrides: dict[str, Any], sealer: Sealer)
         for pointer, value in sealed["parameters"].items():
             put_at(parameters, pointer, value)
     parameters.update(overrides)
-    pinned = JobDefinition.from_json(jobs.get(tx, execution.job))
     stored = definitions.get(tx, "action", execution.action_ref) is not None
     return Submission(
         action_ref=execution.action_ref,
         parameters=parameters,
-        definition=None if stored and not pinned.command else pinned,
+        definition=None if stored else definition_of(tx, execution),
         labels=execution.labels,
         environment=environment,
-        timeout_seconds=execution.timeout_seconds,
+        timeout_seconds=execution.timeout_seconds if timeout_seconds is None else timeout_seconds,
         rerun_of=execution.id,
     )
 
@@ -127,6 +133,11 @@ def prune(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> list[i
     At most `limit` at once, so that no transaction holds the file for long.
     """
     return execution_search.delete_ended(tx, criteria, keep=keep, limit=limit)
+
+
+def prune_outbox(tx: Transaction, before: Instant, *, limit: int) -> int:
+    """Delete notifications made before an instant, at most `limit`; returns how many."""
+    return notifications.delete_before(tx, before, limit=limit)
 
 
 def remove_runs(runs: Path, execution_ids: list[int]) -> None:

@@ -28,6 +28,7 @@ from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 if TYPE_CHECKING:
     from attune_cli.config import Settings
     from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
 
@@ -117,17 +118,30 @@ def pin(tx: Transaction, action_ref: str) -> JobDefinition:
         raise ConflictError(
             f"action '{action_ref}' is disabled", code="disabled", hint=f"attune action enable {action_ref}"
         )
-    action = ActionDefinition.from_json(row.definition)
+    return job_of(tx, ActionDefinition.from_json(row.definition))
+
+
+def job_of(
+    tx: Transaction, action: ActionDefinition, *, runtimes: dict[str, RuntimeDefinition] | None = None
+) -> JobDefinition:
+    """Return what a run of `action` is started with; `runtimes` are known besides the installed ones."""
     pack = packs.get(tx, action.pack_ref)
     if pack is not None:
         action = _with_pack_limits(action, PackManifest.from_json(pack.manifest))
     return JobDefinition(
         kind=_kind(action),
         action=action,
-        runtime=_runtime(tx, action),
+        runtime=(runtimes or {}).get(action.runner_type) or _runtime(tx, action),
         pack_digest=None if pack is None else pack.digest,
         folder=None if pack is None else pack.link,
     )
+
+
+def definition_of(tx: Transaction, execution: Execution) -> JobDefinition:
+    """Return what an execution was started with: today's action where it is stored, else what was pinned."""
+    if definitions.get(tx, "action", execution.action_ref) is not None:
+        return pin(tx, execution.action_ref)
+    return JobDefinition.from_json(jobs.get(tx, execution.job))
 
 
 def unknown_action(tx: Transaction, action_ref: str) -> NotFoundError:

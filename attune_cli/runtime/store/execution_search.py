@@ -142,8 +142,5 @@ def delete_ended(tx: Transaction, criteria: Filter, *, keep: int, limit: int) ->
     tx.execute("PRAGMA defer_foreign_keys=ON")
     for execution_id in doomed:
         tx.execute("DELETE FROM execution_history WHERE execution = ?", (execution_id,))
-        tx.execute(
-            "DELETE FROM notification WHERE entity_type = 'execution' AND entity_id = ?", (execution_id,)
-        )
         tx.execute("DELETE FROM execution WHERE id = ?", (execution_id,))
     return doomed

@@ -1,0 +1,267 @@
+"""`attune execution`: look at, wait for, cancel, repeat and prune what ran (cli.md 3.9, Executions)."""
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from attune_cli.context import Context, Noun, confirm, progress
+from attune_cli.output import Column, Section
+
+app = Noun("Look at, wait for, cancel and retry what ran.")
+
+COLUMNS = (
+    Column("ID", "id", kind="number"),
+    Column("ACTION", "action_ref"),
+    Column("STATUS", "status", kind="status"),
+    Column("STARTED", "started_at", kind="time"),
+    Column("DURATION", "duration_ms", kind="duration"),
+    Column("RULE", "rule_ref"),
+)
+SHOWN = (
+    Column("Execution", "id", kind="number"),
+    Column("Action", "action_ref"),
+    Column("Status", "status", kind="status"),
+    Column("Exit code", "exit_code"),
+    Column("Error", "error.message", kind="text"),
+    Column("Attempt", "attempt"),
+    Column("Created", "created", kind="time"),
+    Column("Started", "started_at", kind="time"),
+    Column("Duration", "duration_ms", kind="duration"),
+    Column("Stdout", "stdout.bytes", kind="bytes"),
+    Column("Stderr", "stderr.bytes", kind="bytes"),
+)
+TIMELINE = (Column("AT", "at", kind="time"), Column("STATUS", "to", kind="status"), Column("HOST", "host"))
+
+Word = Annotated[str, Argument(metavar="ID", help="An id, @last, @last:REF or @failed.")]
+Words = Annotated[list[str], Argument(metavar="ID...", help="Ids, @last, @failed; - reads ids from stdin.")]
+ActionOption = Annotated[str | None, Option("--action", metavar="REF", help="Of this action, or pack.*")]
+PackOption = Annotated[str | None, Option("--pack", metavar="P", help="Of this pack.")]
+StatusOption = Annotated[
+    list[str] | None, Option("--status", "-s", metavar="S", help="A status, or running, done, bad, timeout.")
+]
+Since = Annotated[
+    str | None, Option("--since", metavar="T", help="Created since: 24h, 2026-05-01, RFC 3339.")
+]
+Until = Annotated[str | None, Option("--until", metavar="T", help="Created until.")]
+LabelOption = Annotated[list[str] | None, Option("--label", metavar="K=V", help="With this label.")]
+
+
+@app.command(
+    "list",
+    examples=[
+        "attune execution list",
+        "attune execution list -s bad --since 24h -q",
+        "attune execution list -j",
+    ],
+)
+def list_executions(
+    context: Context,
+    action: ActionOption = None,
+    pack: PackOption = None,
+    status: StatusOption = None,
+    since: Since = None,
+    until: Until = None,
+    label: LabelOption = None,
+    parent: Annotated[
+        int | None, Option("--parent", metavar="ID", help="Children of this execution.")
+    ] = None,
+    root: Annotated[bool, Option("--root", help="Only those without a parent.")] = False,
+    result: Annotated[
+        str | None, Option("--result", metavar="TEXT", help="Whose result holds this text.")
+    ] = None,
+    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 20,
+    all_: Annotated[bool, Option("--all", help="Every row.")] = False,
+    after: Annotated[int | None, Option("--after", metavar="ID", help="Go on below this id.")] = None,
+    reverse: Annotated[bool, Option("--reverse", help="Oldest first.")] = False,
+    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
+    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
+) -> None:
+    """List executions, newest first."""
+    from attune_cli.running.listing import ListOptions, show_list
+
+    options = ListOptions(
+        action=action, pack=pack, status=status, since=since, until=until, label=label, parent=parent,
+        root=root, result=result, limit=None if all_ else limit, after=after, reverse=reverse,
+    )  # fmt: skip
+    show_list(context, options, COLUMNS, count=count, fail_empty=fail_empty)
+
+
+@app.command("show", examples=["attune execution show 12", "attune execution show @last --field result.data"])
+def show(context: Context, ids: Words) -> None:
+    """Show executions: summary, parameters, result, timeline."""
+    from attune_cli.running.listing import read_words
+    from attune_cli.runtime.clock import SystemClock
+    from attune_cli.runtime.host import open_store_for_reading
+    from attune_cli.runtime.services import executions
+
+    store = open_store_for_reading(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        records = [executions.show(tx, word) for word in read_words(ids)]
+    if len(records) == 1:
+        sections = (
+            Section("Parameters", "parameters"),
+            Section("Result", "result"),
+            Section("Timeline", "timeline", TIMELINE),
+        )
+        context.out.record(records[0], SHOWN, sections)
+    else:
+        context.out.records(records, COLUMNS)
+
+
+@app.command("logs", examples=["attune execution logs 12", "attune execution logs @last -f --stream stderr"])
+def logs(
+    context: Context,
+    id_: Word,
+    follow: Annotated[bool, Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    stream: Annotated[str, Option("--stream", metavar="stdout|stderr|all", help="Which stream.")] = "all",
+    tail: Annotated[int | None, Option("--tail", min=0, metavar="N", help="Only the last N lines.")] = None,
+    timestamps: Annotated[bool, Option("--timestamps", help="When each line came.")] = False,
+) -> None:
+    """Print what an execution wrote: the bytes themselves, or JSON lines."""
+    from attune_cli.running.viewing import chosen_streams, follow_logs, show_logs
+    from attune_cli.runtime.clock import SystemClock
+    from attune_cli.runtime.host import open_store_for_reading
+    from attune_cli.runtime.services import executions
+
+    streams = chosen_streams(stream)
+    store = open_store_for_reading(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        execution = executions.find(tx, id_)
+    if follow:
+        follow_logs(context, store, execution, streams)
+    else:
+        show_logs(context, execution, streams, last=tail, timestamps=timestamps)
+
+
+@app.command(
+    "result", examples=["attune execution result 12", "attune execution result @last --field status_code"]
+)
+def result(
+    context: Context,
+    id_: Word,
+    wait: Annotated[bool, Option("--wait", help="Wait for its end first.")] = False,
+) -> int:
+    """Print the bare result of an execution; exit 8 when it is not over, 1 when it failed."""
+    from attune_cli.running.viewing import show_result
+
+    return show_result(context, id_, wait=wait)
+
+
+@app.command("wait", examples=["attune execution wait 12", "attune execution wait 12 13 --any --timeout 5m"])
+def wait(
+    context: Context,
+    ids: Words,
+    any_: Annotated[bool, Option("--any", help="Until one of them ended.")] = False,
+    timeout: Annotated[str | None, Option("--timeout", metavar="D", help="Stop waiting; exit 8.")] = None,
+) -> int:
+    """Wait for executions to end; those that nobody runs are run here. Exits as they ended."""
+    from attune_cli.running.listing import read_words
+    from attune_cli.running.options import seconds_of
+    from attune_cli.running.viewing import wait_for
+    from attune_cli.runtime.clock import SystemClock
+    from attune_cli.runtime.host import open_store
+    from attune_cli.runtime.services import executions
+
+    store = open_store(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        found = [executions.find(tx, word) for word in read_words(ids)]
+    with progress(context, "waiting"):
+        return wait_for(context, store, found, any_one=any_, give_up_seconds=seconds_of("--timeout", timeout))
+
+
+@app.command("watch", examples=["attune execution watch 12", "attune execution watch @last -j"])
+def watch(context: Context, id_: Word) -> int:
+    """Watch an execution: each change and each line, until its end; exits as it ended."""
+    from attune_cli.running.viewing import watch_changes
+    from attune_cli.runtime.clock import SystemClock
+    from attune_cli.runtime.host import open_store_for_reading
+    from attune_cli.runtime.services import executions
+
+    store = open_store_for_reading(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        execution = executions.find(tx, id_)
+    return watch_changes(context, store, execution)
+
+
+@app.command(
+    "cancel",
+    examples=["attune execution cancel 12", "attune execution cancel --action core.sleep -s running"],
+)
+def cancel(
+    context: Context,
+    ids: Annotated[
+        list[str] | None, Argument(metavar="[ID]...", help="Ids, @last; - reads ids from stdin.")
+    ] = None,
+    action: ActionOption = None,
+    status: StatusOption = None,
+    reason: Annotated[str | None, Option("--reason", metavar="T", help="Why, for the record.")] = None,
+    wait: Annotated[bool, Option("--wait", help="Wait until they have ended.")] = False,
+) -> int:
+    """Cancel executions; by filter it asks first."""
+    from attune_cli.running.changing import cancel_executions
+
+    return cancel_executions(context, ids or [], action=action, status=status, reason=reason, wait=wait)
+
+
+@app.command("retry", examples=["attune execution retry 12", "attune execution retry @failed message=again"])
+def retry(
+    context: Context,
+    id_: Annotated[str, Argument(metavar="ID", help="An id, @last, @failed; - reads ids from stdin.")],
+    items: Annotated[
+        list[str] | None, Argument(metavar="[KEY=VALUE]...", help="Parameters to replace.")
+    ] = None,
+    timeout: Annotated[str | None, Option("--timeout", metavar="D", help="Another time limit.")] = None,
+    result: Annotated[bool, Option("--result", "-r", help="Print the result value only.")] = False,
+    no_logs: Annotated[bool, Option("--no-logs", help="Do not copy the run's output.")] = False,
+    detach: Annotated[bool, Option("--detach", "-d", "--no-wait", help="Print the id at once.")] = False,
+    queue_offline: Annotated[
+        bool, Option("--queue-offline", help="With --detach: keep it for later.")
+    ] = False,
+) -> int:
+    """Run an execution again, with the same parameters or some replaced; exits as the new one ended."""
+    from attune_cli.running.changing import retry_executions
+    from attune_cli.running.options import RunOptions
+
+    options = RunOptions.read(
+        items=items,
+        timeout=timeout,
+        result=result,
+        no_logs=no_logs,
+        detach=detach,
+        queue_offline=queue_offline,
+    )
+    return retry_executions(context, id_, options)
+
+
+@app.command(
+    "prune",
+    examples=[
+        "attune execution prune --older-than 30d",
+        "attune execution prune --older-than 7d -s done --keep 100 -y",
+    ],
+)
+def prune(
+    context: Context,
+    older_than: Annotated[str, Option("--older-than", metavar="D", help="Ended longer ago than this.")],
+    status: StatusOption = None,
+    action: ActionOption = None,
+    keep: Annotated[
+        int, Option("--keep", min=0, metavar="N", help="Keep the newest N whatever their age.")
+    ] = 0,
+) -> None:
+    """Delete old executions with their logs, and give the space back."""
+    from attune_cli.running.changing import prune_executions
+
+    prune_executions(context, older_than=older_than, status=status, action=action, keep=keep, confirm=confirm)
+
+
+@app.command("stats", examples=["attune execution stats", "attune execution stats --by day --since 7d"])
+def stats(
+    context: Context,
+    by: Annotated[str, Option("--by", metavar="action|status|day", help="What to count by.")] = "action",
+    since: Since = None,
+) -> None:
+    """Count executions and their durations."""
+    from attune_cli.running.listing import show_stats
+
+    show_stats(context, by=by, since=since)

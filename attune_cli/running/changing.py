@@ -1,0 +1,161 @@
+"""Changing executions from a command line: cancel, run again, prune."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attune_cli.errors import UsageError
+from attune_cli.output import Column
+from attune_cli.running.listing import ListOptions, read_statuses, read_words
+from attune_cli.running.options import seconds_of
+from attune_cli.running.parameters import ParameterReader
+from attune_cli.running.start import run_submission
+from attune_cli.running.viewing import wait_for
+from attune_cli.runtime.clock import SECOND, SystemClock
+from attune_cli.runtime.host import open_store, wake
+from attune_cli.runtime.services import executions
+from attune_cli.runtime.services.records import execution_record
+from attune_cli.runtime.services.submission import definition_of
+from attune_cli.runtime.store.execution_search import Filter, count
+from attune_cli.runtime.store.executions import get
+from attune_cli.runtime.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from attune_cli.context import Context
+    from attune_cli.running.options import RunOptions
+    from attune_cli.runtime.model.entities import Execution
+    from attune_cli.runtime.store.database import Store
+
+_PRUNED_AT_ONCE = 500
+_LIVE = ("requested", "scheduled", "running", "canceling")
+
+COLUMNS = (Column("ID", "id", kind="number"), Column("ACTION", "action_ref"), Column("STATUS", "status"))
+
+
+def cancel_executions(
+    context: Context,
+    words: Sequence[str],
+    *,
+    action: str | None,
+    status: Sequence[str] | None,
+    reason: str | None,
+    wait: bool,
+) -> int:
+    """Leave the intent to cancel, wake the owners, and print the executions as they then are."""
+    store = open_store(context.home, context.settings)
+    meant = read_words(words) or _meant_by_filter(context, store, action, status)
+    if context.dry_run:
+        context.out.note(f"would cancel {', '.join(meant) or 'nothing'}")
+        return 0
+    found: list[Execution] = []
+    with store.write(SystemClock().now()) as tx:
+        for word in meant:
+            execution = executions.cancel(tx, word, reason)
+            executions.cancel_ownerless(tx, execution)
+            found.append(get(tx, execution.id) or execution)
+    for execution in found:
+        wake(context.home, execution.host)
+    if wait:
+        wait_for(context, store, found, any_one=False, give_up_seconds=None)
+        return 0
+    context.out.records([execution_record(execution) for execution in found], COLUMNS)
+    return 0
+
+
+def _meant_by_filter(
+    context: Context, store: Store, action: str | None, status: Sequence[str] | None
+) -> list[str]:
+    if action is None and not status:
+        raise UsageError(
+            "nothing to cancel: name executions, or --action or --status",
+            hint="attune execution list -s running",
+        )
+    from attune_cli.context import confirm
+
+    statuses, _ = read_statuses(status)
+    criteria = ListOptions(action=action, status=statuses or _LIVE).criteria(limit=None)
+    with store.read(SystemClock().now()) as tx:
+        live = [
+            str(row["id"]) for row in executions.list_executions(tx, criteria) if row["finished_at"] is None
+        ]
+    if live:
+        confirm(context, f"Cancel {len(live)} executions?")
+    return live
+
+
+def retry_executions(context: Context, word: str, options: RunOptions) -> int:
+    """Run executions again, one after another; returns their exit code when they agree, else 1."""
+    store = open_store(context.home, context.settings)
+    codes = {_retry(context, store, one, options) for one in read_words([word])} - {0}
+    return 0 if not codes else codes.pop() if len(codes) == 1 else 1
+
+
+def _retry(context: Context, store: Store, word: str, options: RunOptions) -> int:
+    with store.read(SystemClock().now()) as tx:
+        reader = ParameterReader(definition_of(tx, executions.find(tx, word)).action.parameters)
+        reader.read_items(options.items)
+        if reader.faults:
+            raise UsageError("parameters cannot be read", code="invalid_params", details=reader.faults)
+        sealer = Sealer(context.home.secret_key)
+        submission = executions.rerun(
+            tx, word, reader.values, sealer, timeout_seconds=options.timeout_seconds
+        )
+    return run_submission(context, store, submission, options)
+
+
+def prune_executions(
+    context: Context,
+    *,
+    older_than: str,
+    status: Sequence[str] | None,
+    action: str | None,
+    keep: int,
+    confirm: Callable[[Context, str], None],
+) -> None:
+    """Delete ended executions and their logs in small transactions, then give the space back."""
+    seconds = seconds_of("--older-than", older_than) or 0
+    store = open_store(context.home, context.settings)
+    before = SystemClock().now() - round(seconds * SECOND)
+    statuses, timed_out = read_statuses(status)
+    criteria = Filter(
+        action_ref=action, statuses=statuses, timed_out=timed_out, finished_until=before, limit=None
+    )
+    with store.read(SystemClock().now()) as tx:
+        candidates = count(tx, criteria)
+    if context.dry_run:
+        context.out.record({"kind": "pruned", "executions": candidates, "notifications": None})
+        return
+    if candidates:
+        confirm(context, f"Delete up to {candidates} executions and their logs?")
+    deleted = _delete(context, store, criteria, keep)
+    notifications = _delete_notifications(store, before)
+    _give_space_back(store)
+    context.out.record({"kind": "pruned", "executions": deleted, "notifications": notifications})
+
+
+def _delete(context: Context, store: Store, criteria: Filter, keep: int) -> int:
+    deleted = 0
+    while True:
+        with store.write(SystemClock().now()) as tx:
+            gone = executions.prune(tx, criteria, keep=keep, limit=_PRUNED_AT_ONCE)
+        executions.remove_runs(context.home.runs, gone)
+        deleted += len(gone)
+        if len(gone) < _PRUNED_AT_ONCE:
+            return deleted
+
+
+def _delete_notifications(store: Store, before: int) -> int:
+    deleted = 0
+    while True:
+        with store.write(SystemClock().now()) as tx:
+            gone = executions.prune_outbox(tx, before, limit=_PRUNED_AT_ONCE * 10)
+        deleted += gone
+        if not gone:
+            return deleted
+
+
+def _give_space_back(store: Store) -> None:
+    store.connection.execute("PRAGMA incremental_vacuum").fetchall()
+    store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

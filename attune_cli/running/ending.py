@@ -1,0 +1,75 @@
+"""The end of a run as a terminal or a script sees it: what stdout holds, what is said, the exit code."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, cast
+
+from attune_cli.errors import RunFailedError
+from attune_cli.running.follow import Sink, exit_code_of
+from attune_cli.runtime.services.executions import result_value
+from attune_cli.runtime.services.logs import stream_file
+from attune_cli.runtime.services.records import execution_record
+
+if TYPE_CHECKING:
+    from attune_cli.context import Context
+    from attune_cli.running.options import RunOptions
+    from attune_cli.runtime.model.entities import Execution
+
+_SHOWN_MESSAGE = 200
+
+
+def present(context: Context, execution: Execution, options: RunOptions, received: list[int]) -> int:
+    """Print what stdout has to hold, say how it ended, and return the exit code."""
+    record = execution_record(execution)
+    if options.result:
+        print_result(context, execution)
+    elif not context.out.is_text:
+        context.out.record(record)
+    if context.out.format == "text":
+        say_end(context, execution)
+    if options.propagate_exit_code and execution.exit_code is not None and execution.exit_code >= 0:
+        return execution.exit_code
+    if execution.status == "cancelled" and received:
+        return 128 + received[0]
+    return exit_code_of(execution)
+
+
+def print_result(context: Context, execution: Execution) -> None:
+    """Print the result value alone: stdout's own bytes where the action's output is text."""
+    if execution.status != "completed":
+        return
+    stdout = stream_file(context.home, execution.id, "stdout")
+    if context.out.is_text and "data" not in (execution.result or {}):
+        if stdout.exists():
+            with stdout.open("rb") as file:
+                shutil.copyfileobj(file, cast("Any", Sink(sys.stdout)))
+        return
+    context.out.value(result_value(execution_record(execution), stdout))
+
+
+def say_end(context: Context, execution: Execution) -> None:
+    if execution.status == "completed":
+        if context.out.is_terminal:
+            context.out.note(f"execution {execution.id} {how_it_ended(execution)}")
+        return
+    context.out.error(
+        RunFailedError(
+            f"execution {execution.id} of {execution.action_ref} {how_it_ended(execution)}",
+            hint=f"attune execution show {execution.id}",
+        )
+    )
+
+
+def how_it_ended(execution: Execution) -> str:
+    error = execution.error
+    if execution.timed_out:
+        return "timed out" if error is None else error.message.replace("Execution ", "")
+    if error is None:
+        return str(execution.status)
+    if error.type == "exit":
+        return f"failed with exit code {execution.exit_code}"
+    if execution.status == "cancelled":
+        return "was cancelled"
+    return f"{execution.status}: {error.message[:_SHOWN_MESSAGE]}"

@@ -1,0 +1,162 @@
+"""Being the host of a run, or watching the host that another process is."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attune_cli.errors import PendingError
+from attune_cli.running.ending import how_it_ended, present
+from attune_cli.running.follow import Follower, sinks
+from attune_cli.runtime.clock import SystemClock
+from attune_cli.runtime.host import InlineHost, connect_again
+from attune_cli.runtime.services.submission import submit
+from attune_cli.runtime.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from attune_cli.context import Context
+    from attune_cli.running.follow import Sink
+    from attune_cli.running.options import RunOptions
+    from attune_cli.runtime.model.entities import Execution
+    from attune_cli.runtime.services.logs import StreamName
+    from attune_cli.runtime.services.submission import Submission, Submitted
+    from attune_cli.runtime.store.database import Store
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a command has in hand while it runs something."""
+
+    context: Context
+    store: Store
+    name: str
+    options: RunOptions
+
+    def targets(self) -> dict[StreamName, Sink]:
+        """Where the output goes live: to our streams as text; to stderr when stdout holds a document."""
+        context, options = self.context, self.options
+        if options.no_logs or context.quiet:
+            return {}
+        stdout = sys.stdout if context.out.is_text and not options.result else sys.stderr
+        return sinks(stdout=stdout, stderr=sys.stderr, prefix=f"{self.name} | " if options.log_prefix else "")
+
+    def tell_retry(self, execution: Execution) -> None:
+        self.context.out.note(
+            f"attempt {execution.attempt} (execution {execution.id}) {how_it_ended(execution)}; trying again"
+        )
+
+    def tell_submitted(self, submitted: Submitted) -> None:
+        if submitted.reused:
+            self.context.out.note(f"execution {submitted.id} reused: it was started with the same key")
+        if submitted.skipped:
+            self.context.out.note(f"skipped: execution {submitted.id} runs already")
+
+    def follow(self, store: Store, execution_id: int, wait: Callable[[float], object]) -> Execution:
+        """Follow an execution to its end, or until --wait-timeout."""
+        follower = Follower(
+            self.context.home,
+            store,
+            self.targets(),
+            wait,
+            retried=self.tell_retry,
+            give_up_seconds=self.options.wait_timeout_seconds,
+        )
+        return follower.follow(execution_id)
+
+
+def run_here(work: Work, submission: Submission) -> int:
+    """Submit and run in this process; its end ends the run."""
+    context = work.context
+    with InlineHost(context.home, context.settings, work.store) as host:
+        submitted = host.request(
+            lambda tx: submit(tx, submission, settings=context.settings, sealer=host.sealer, host=host.id)
+        ).result()
+        work.tell_submitted(submitted)
+        if submitted.skipped:
+            return 0
+        with cancelled_by_signals(host, [submitted.id], context) as received:
+            execution = follow_in(host, work, submitted.id)
+    return present(context, execution, work.options, received)
+
+
+def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:
+    """Follow an execution that `host` runs, with a connection of our own."""
+    reading = connect_again(work.context.home, work.context.settings)
+    try:
+        return work.follow(reading, execution_id, host.wait)
+    finally:
+        reading.close()
+
+
+@contextmanager
+def cancelled_by_signals(
+    host: InlineHost, execution_ids: list[int], context: Context
+) -> Generator[list[int]]:
+    """Turn the first SIGINT, SIGTERM or SIGHUP into a cancel, a second one into an end at once."""
+    received: list[int] = []
+
+    def take(number: int, _frame: object) -> None:
+        received.append(number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+        for execution_id in execution_ids:
+            host.cancel_tree(execution_id, signal.Signals(number).name)
+        if number == signal.SIGINT:
+            context.out.note("stopping; once more to kill it at once")
+
+    before = {number: signal.signal(number, take) for number in _SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# --- apart from this process
+
+
+def run_apart(work: Work, submission: Submission) -> int:
+    """Run where this command's end does not matter: in a host of its own, which this command only watches."""
+    context = work.context
+    with work.store.write(SystemClock().now()) as tx:
+        sealer = Sealer(context.home.secret_key)
+        submitted = submit(tx, submission, settings=context.settings, sealer=sealer, host=None)
+    work.tell_submitted(submitted)
+    start_background_host(context, submitted.id)
+    return watch(work, submitted.id)
+
+
+def start_background_host(context: Context, execution_id: int) -> None:
+    """Start a process that becomes the host of one tree and ends with it."""
+    wait = ("execution", "wait", str(execution_id), "-qq")
+    subprocess.Popen(
+        [sys.executable, "-m", "attune_cli", "--home", str(context.home.path), *wait],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def watch(work: Work, execution_id: int) -> int:
+    """Follow an execution that another process runs; raises PendingError when waiting is over first."""
+    try:
+        execution = work.follow(work.store, execution_id, time.sleep)
+    except KeyboardInterrupt:
+        work.context.out.note(f"execution {execution_id} goes on: attune execution wait {execution_id}")
+        raise
+    if not execution.status.is_terminal:
+        raise PendingError(
+            f"execution {execution.id} is still going on: it is {execution.status}",
+            hint=f"attune execution wait {execution.id}",
+        )
+    return present(work.context, execution, work.options, [])

@@ -1,0 +1,150 @@
+"""Finding executions from a command line: words, filters, pages, counts."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attune_cli.errors import NotFoundError, UsageError, did_you_mean
+from attune_cli.output import Column
+from attune_cli.running.parameters import read_pairs
+from attune_cli.runtime.clock import SECOND, SystemClock, parse_rfc3339
+from attune_cli.runtime.host import open_store_for_reading
+from attune_cli.runtime.model.quantities import parse_duration
+from attune_cli.runtime.model.states import TERMINAL, Status
+from attune_cli.runtime.services import executions
+from attune_cli.runtime.store.execution_search import Filter, count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attune_cli.context import Context
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.store.database import Transaction
+
+_GROUPS: dict[str, tuple[str, ...]] = {
+    "running": ("scheduled", "running", "canceling"),
+    "done": tuple(sorted(TERMINAL)),
+    "bad": ("failed", "abandoned", "timeout"),
+}
+
+
+def read_words(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line; `-` stands for one word a line of stdin."""
+    found: list[str] = []
+    for word in words:
+        found += sys.stdin.read().split() if word == "-" else [word]
+    return found
+
+
+def read_time(option: str, text: str | None) -> Instant | None:
+    """Read `24h` (so long ago), a date, or RFC 3339."""
+    if text is None:
+        return None
+    try:
+        return SystemClock().now() - round(parse_duration(text) * SECOND)
+    except ValueError:
+        pass
+    try:
+        return parse_rfc3339(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{option} {text!r} is no time", hint=f"{option} 24h, or {option} 2026-05-01"
+        ) from error
+
+
+def read_statuses(words: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
+    """Return the statuses meant by `-s`, and whether those that ran out of time are meant as well."""
+    statuses: list[str] = []
+    for word in (part for text in words or () for part in text.split(",")):
+        if word in _GROUPS:
+            statuses += _GROUPS[word]
+        elif word in set(Status):
+            statuses.append(word)
+        else:
+            known = [*Status, *_GROUPS]
+            raise UsageError(
+                f"no status {word!r}", hint=did_you_mean(word, known) or f"one of {', '.join(known)}"
+            )
+    return tuple(dict.fromkeys(statuses)), "timeout" in statuses
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """The options of a list, as typed."""
+
+    action: str | None = None
+    pack: str | None = None
+    status: Sequence[str] | None = None
+    since: str | None = None
+    until: str | None = None
+    label: Sequence[str] | None = None
+    parent: int | None = None
+    root: bool = False
+    result: str | None = None
+    limit: int | None = None
+    after: int | None = None
+    reverse: bool = False
+
+    def criteria(self, *, limit: int | None) -> Filter:
+        """Return what they mean; raises UsageError for what means nothing."""
+        statuses, timed_out = read_statuses(self.status)
+        return Filter(
+            action_ref=self.action,
+            pack_ref=self.pack,
+            statuses=statuses,
+            timed_out=timed_out,
+            created_from=read_time("--since", self.since),
+            created_until=read_time("--until", self.until),
+            labels=tuple(read_pairs("--label", self.label or ()).items()),
+            parent=self.parent,
+            top_level_only=self.root,
+            result_contains=self.result,
+            after=self.after,
+            limit=limit,
+            oldest_first=self.reverse,
+        )
+
+
+def show_list(
+    context: Context, options: ListOptions, columns: Sequence[Column], *, count: bool, fail_empty: bool
+) -> None:
+    """Print the executions meant; a note says when there are more."""
+    store = open_store_for_reading(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        if count:
+            context.out.value(_count(tx, options))
+            return
+        # One more than asked for tells whether there are more.
+        found = executions.list_executions(
+            tx, options.criteria(limit=None if options.limit is None else options.limit + 1)
+        )
+    shown = found if options.limit is None else found[: options.limit]
+    if not shown and fail_empty:
+        raise NotFoundError("no execution meets this", code="empty")
+    context.out.records(shown, columns)
+    if len(found) > len(shown):
+        context.out.note(f"there are more: --all, or --after {shown[-1]['id']}")
+
+
+def _count(tx: Transaction, options: ListOptions) -> int:
+    return count(tx, options.criteria(limit=None))
+
+
+def show_stats(context: Context, *, by: str, since: str | None) -> None:
+    """Print counts and durations by action, status or day."""
+    if by not in {"action", "status", "day"}:
+        raise UsageError(f"--by {by!r} is none of action, status, day")
+    store = open_store_for_reading(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        rows = executions.stats(tx, by=by, since=read_time("--since", since))
+    columns = (
+        Column(by.upper(), by),
+        Column("COUNT", "count", kind="number"),
+        Column("COMPLETED", "completed", kind="number"),
+        Column("BAD", "bad", kind="number"),
+        Column("P50", "p50_ms", kind="duration"),
+        Column("P95", "p95_ms", kind="duration"),
+    )
+    context.out.records(rows, columns)

@@ -1,0 +1,201 @@
+"""Starting a run: from the words of `attune run` to a submission, and to whoever runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import NotFoundError, UnavailableError, UsageError
+from attune_cli.running.hosting import Work, run_apart, run_here
+from attune_cli.running.parameters import ParameterReader
+from attune_cli.runtime.clock import SystemClock
+from attune_cli.runtime.host import open_store
+from attune_cli.runtime.model.definitions import ActionDefinition
+from attune_cli.runtime.model.jobs import JobDefinition
+from attune_cli.runtime.model.parameters import prepare
+from attune_cli.runtime.services.records import execution_record
+from attune_cli.runtime.services.submission import Submission, pin, submit
+from attune_cli.runtime.store import executions
+from attune_cli.runtime.store.sealing import Sealer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attune_cli.context import Context
+    from attune_cli.running.options import RunOptions
+    from attune_cli.runtime.store.database import Store
+
+_NOT_IN_REFS = re.compile(r"[^a-z0-9_-]+")
+
+
+# --- the three forms
+
+
+def run_action(context: Context, ref: str, options: RunOptions) -> int:
+    """Run a stored action."""
+    store = open_store(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        definition = pin(tx, ref)
+    parameters = _read_parameters(context, definition.action, options)
+    return run_submission(context, store, _submission(ref, parameters, options), options)
+
+
+def run_file(context: Context, path: Path, options: RunOptions) -> int:
+    """Run a script or the action of a YAML file, which are not stored."""
+    if not path.exists():
+        raise NotFoundError(f"no file {str(path)!r}")
+    store = open_store(context.home, context.settings)
+    if path.suffix in {".yaml", ".yml"}:
+        from attune_cli.runtime.services.loose_actions import job_of_action_file
+
+        with store.read(SystemClock().now()) as tx:
+            definition = job_of_action_file(tx, path)
+    else:
+        definition = _unstored(f"file.{_name(path.stem)}", (*_script_words(path), str(path.absolute())))
+    parameters = _read_parameters(context, definition.action, options)
+    submission = _submission(definition.action.ref, parameters, options, definition)
+    return run_submission(context, store, submission, options)
+
+
+def run_command(context: Context, command: Sequence[str], name: str | None, options: RunOptions) -> int:
+    """Run a command line."""
+    definition = _unstored(f"exec.{_name(name or Path(command[0]).name)}", tuple(command))
+    store = open_store(context.home, context.settings)
+    submission = _submission(definition.action.ref, {}, options, definition)
+    return run_submission(context, store, submission, options)
+
+
+def _unstored(ref: str, command: tuple[str, ...]) -> JobDefinition:
+    action = ActionDefinition(ref=ref, pack_ref=ref.partition(".")[0], runner_type="core.native")
+    return JobDefinition(
+        kind="process", action=action, command=command, folder=str(Path.cwd()), caller_environment=True
+    )
+
+
+def _name(text: str) -> str:
+    return _NOT_IN_REFS.sub("_", text.lower()).strip("_") or "command"
+
+
+def _script_words(path: Path) -> tuple[str, ...]:
+    """Return what comes before a script that cannot be executed itself."""
+    if os.access(path, os.X_OK):
+        return ()
+    interpreter = {".py": "python3", ".sh": "bash", ".js": "node"}.get(path.suffix)
+    if interpreter is None:
+        raise UsageError(f"{path} is not executable", hint=f"chmod +x {path}")
+    return (interpreter,)
+
+
+def _submission(
+    ref: str, parameters: dict[str, Any], options: RunOptions, definition: JobDefinition | None = None
+) -> Submission:
+    return Submission(
+        action_ref=ref,
+        parameters=parameters,
+        definition=definition,
+        labels=options.labels,
+        environment=options.environment,
+        timeout_seconds=options.timeout_seconds,
+        due=options.due,
+        idempotency_key=options.key,
+        if_running=options.if_running,
+    )
+
+
+def _read_parameters(context: Context, action: ActionDefinition, options: RunOptions) -> dict[str, Any]:
+    """Read the items; what cannot be read is told together with what does not fit the schema."""
+    reader = ParameterReader(action.parameters)
+    if options.params is not None:
+        reader.read_document(options.params)
+    reader.read_items(options.items)
+    for warning in reader.warnings:
+        context.out.warning(warning)
+    if reader.faults:
+        raise _invalid(action, reader)
+    return reader.values
+
+
+def _invalid(action: ActionDefinition, reader: ParameterReader) -> UsageError:
+    told = {fault.path for fault in reader.faults}
+    _, more = prepare(action.parameters, reader.values)
+    faults = [*reader.faults, *(fault for fault in more if fault.path not in told)]
+    count = "1 parameter" if len(faults) == 1 else f"{len(faults)} parameters"
+    return UsageError(
+        f"{count} of {action.ref} {'is' if len(faults) == 1 else 'are'} invalid",
+        code="invalid_params",
+        details=faults,
+        hint=f"attune run action {action.ref} --help",
+    )
+
+
+# --- who runs it
+
+
+def run_submission(context: Context, store: Store, submission: Submission, options: RunOptions) -> int:
+    """Run what is asked for: here, or apart where this command's end must not matter; returns the exit code."""
+    submission = _with_parent(context, store, submission)
+    if context.dry_run:
+        return _show_plan(context, store, submission)
+    work = Work(context, store, submission.action_ref, options)
+    if options.detach:
+        return _keep_for_later(work, submission)
+    if options.wait_timeout_seconds is not None or options.on_interrupt == "detach":
+        return run_apart(work, submission)
+    return run_here(work, submission)
+
+
+def _with_parent(context: Context, store: Store, submission: Submission) -> Submission:
+    """Inside an action of the same home a run is that action's child."""
+    inside = os.environ.get("ATTUNE_EXEC_ID", "")
+    if not inside.isdecimal() or os.environ.get("ATTUNE_HOME") != str(context.home.path):
+        return submission
+    with store.read(SystemClock().now()) as tx:
+        parent = executions.startable(tx, int(inside))
+    if parent is None or not parent.status.holds_slot:
+        return submission
+    return replace(submission, parent=parent.id)
+
+
+def _keep_for_later(work: Work, submission: Submission) -> int:
+    """Store a run that whoever comes next may start; there is no engine that would start it now."""
+    context = work.context
+    if not work.options.queue_offline:
+        raise UnavailableError(
+            f"no engine is running for {context.home.path}",
+            code="no_engine",
+            hint="wait for it (leave --detach out), or keep it for later: --queue-offline",
+        )
+    with work.store.write(SystemClock().now()) as tx:
+        sealer = Sealer(context.home.secret_key)
+        submitted = submit(tx, submission, settings=context.settings, sealer=sealer, host=None)
+        execution = executions.get(tx, submitted.id)
+    if execution is not None:
+        context.out.record(execution_record(execution))
+    context.out.hint(f"attune execution wait {submitted.id}")
+    return 0
+
+
+class _RehearsedError(Exception):
+    """The way out of a transaction that must not commit."""
+
+
+def _show_plan(context: Context, store: Store, submission: Submission) -> int:
+    """Print what would be started; its insert is rolled back."""
+    sealer = Sealer(context.home.secret_key)
+    execution = None
+    try:
+        with store.write(SystemClock().now()) as tx:
+            submitted = submit(tx, submission, settings=context.settings, sealer=sealer, host=None)
+            execution = executions.get(tx, submitted.id)
+            raise _RehearsedError  # noqa: TRY301 - the raise is what rolls back
+    except _RehearsedError:
+        pass
+    if execution is not None:
+        record = execution_record(execution) | {"environment": sorted(submission.environment)}
+        shown = ("kind", "action_ref", "parameters", "timeout_seconds", "environment", "labels")
+        context.out.record({name: record[name] for name in shown})
+    context.out.note("nothing was started")
+    return 0

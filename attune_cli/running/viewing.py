@@ -1,0 +1,281 @@
+"""Looking at executions from a terminal: their logs, their end, the stream of their changes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import PendingError, RunFailedError, UsageError
+from attune_cli.running.ending import how_it_ended
+from attune_cli.running.follow import LOOK_SECONDS, LogCopier, Sink, exit_code_of, sinks
+from attune_cli.running.hosting import cancelled_by_signals, start_background_host
+from attune_cli.runtime.clock import SystemClock, monotonic_seconds, rfc3339
+from attune_cli.runtime.host import InlineHost, connect_again, open_store
+from attune_cli.runtime.services import executions as services
+from attune_cli.runtime.services.logs import STREAMS, Piece, StreamName, in_order, lines, read_from, tail
+from attune_cli.runtime.services.records import execution_record
+from attune_cli.runtime.store import executions, notifications
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from attune_cli.context import Context
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.entities import Execution
+    from attune_cli.runtime.store.database import Store
+
+
+def read(store: Store, execution_id: int) -> Execution:
+    """Return an execution that is known to exist."""
+    with store.read(SystemClock().now()) as tx:
+        execution = executions.get(tx, execution_id)
+    if execution is None:
+        raise RunFailedError(f"execution {execution_id} was deleted meanwhile")
+    return execution
+
+
+# --- logs
+
+
+def chosen_streams(word: str) -> tuple[StreamName, ...]:
+    """Return the streams `--stream` names."""
+    if word == "all":
+        return STREAMS
+    found: tuple[StreamName, ...] = tuple(stream for stream in STREAMS if stream == word)
+    if not found:
+        raise UsageError(f"--stream {word!r} is none of stdout, stderr, all")
+    return found
+
+
+def show_logs(
+    context: Context,
+    execution: Execution,
+    streams: tuple[StreamName, ...],
+    *,
+    last: int | None,
+    timestamps: bool,
+) -> None:
+    """Print what an execution wrote so far: raw bytes, or JSON lines."""
+    pieces: Iterable[Piece] = in_order(context.home, execution.id, streams)
+    if last is not None:
+        pieces = tail(pieces, last)
+    if context.out.is_text and not timestamps:
+        targets = _log_targets(streams)
+        for piece in pieces:
+            targets[piece.stream].write(piece.data)
+        return
+    for line in lines(pieces):
+        context.out.event(line_record(execution.id, line), _stamped(line))
+
+
+def _log_targets(streams: tuple[StreamName, ...]) -> dict[StreamName, Sink]:
+    """Stdout to stdout and stderr to stderr; one stream alone always to stdout."""
+    if len(streams) == 1:
+        return {streams[0]: Sink(sys.stdout)}
+    return sinks(stdout=sys.stdout, stderr=sys.stderr)
+
+
+def line_record(execution_id: int, line: Piece) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "type": "log",
+        "execution": execution_id,
+        "stream": line.stream,
+        "offset": line.offset,
+        "ts": None if line.time is None else rfc3339(line.time),
+        "line": line.data.removesuffix(b"\n").decode("utf-8", "replace"),
+    }
+
+
+def _stamped(line: Piece) -> str:
+    text = line.data.removesuffix(b"\n").decode("utf-8", "replace")
+    return f"{'-' if line.time is None else rfc3339(line.time)} {text}"
+
+
+def follow_logs(
+    context: Context, store: Store, execution: Execution, streams: tuple[StreamName, ...]
+) -> None:
+    """Print what an execution writes, as it comes, until its end."""
+    if context.out.is_text:
+        copier = LogCopier(context.home, execution.id, _log_targets(streams))
+        while not read(store, execution.id).status.is_terminal:
+            if not copier.copy():
+                time.sleep(LOOK_SECONDS)
+        copier.copy_rest()
+        return
+    context.out.event({"v": 1, "type": "hello", "stream": "logs", "id": execution.id}, None)
+    _stream_lines(context, lambda: read(store, execution.id).status.is_terminal, execution.id, streams)
+    _end(context, read(store, execution.id))
+
+
+def _stream_lines(
+    context: Context, is_over: Callable[[], bool], execution_id: int, streams: tuple[StreamName, ...]
+) -> None:
+    """Print each whole line as one JSON record; what has no end yet waits for it, or for the end of the run."""
+    offsets = dict.fromkeys(streams, 0)
+    while True:
+        over = is_over()
+        found = False
+        for stream in streams:
+            data = read_from(context.home, execution_id, stream, offsets[stream])
+            whole = data if over else data[: data.rfind(b"\n") + 1]
+            for line in lines([Piece(stream, offsets[stream], whole, SystemClock().now())]):
+                context.out.event(line_record(execution_id, line), None)
+            offsets[stream] += len(whole)
+            found |= bool(whole)
+        if over and not found:
+            return
+        if not found:
+            time.sleep(LOOK_SECONDS)
+
+
+def _end(context: Context, execution: Execution) -> None:
+    record = {
+        "v": 1,
+        "type": "end",
+        "ts": rfc3339(execution.finished or execution.updated),
+        "execution": execution.id,
+        "status": str(execution.status),
+        "exit_code": exit_code_of(execution),
+    }
+    context.out.event(record, None)
+
+
+# --- results
+
+
+def show_result(context: Context, word: str, *, wait: bool) -> int:
+    """Print the bare result of an execution; its exit code tells whether there is one."""
+    from attune_cli.running.ending import print_result
+
+    store = open_store(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        execution = executions.last_attempt(tx, services.find(tx, word))
+    if wait and not execution.status.is_terminal:
+        silent = replace(context, quiet=2)  # the result is all that is asked for
+        wait_for(silent, store, [execution], any_one=False, give_up_seconds=None)
+        with store.read(SystemClock().now()) as tx:
+            execution = executions.last_attempt(tx, execution)
+    if not execution.status.is_terminal:
+        raise PendingError(
+            f"execution {execution.id} is not over: it is {execution.status}",
+            hint=f"attune execution result {execution.id} --wait",
+        )
+    if execution.status != "completed":
+        raise RunFailedError(
+            f"execution {execution.id} of {execution.action_ref} {how_it_ended(execution)}",
+            hint=f"attune execution show {execution.id}",
+        )
+    print_result(context, execution)
+    return 0
+
+
+# --- waiting
+
+
+def wait_for(
+    context: Context,
+    store: Store,
+    found: Sequence[Execution],
+    *,
+    any_one: bool,
+    give_up_seconds: float | None,
+) -> int:
+    """Wait until all (or any) of the executions ended; those that nobody runs are run here."""
+    ownerless = [one.id for one in found if one.host is None and not one.status.is_terminal]
+    if ownerless and give_up_seconds is not None:
+        for execution_id in ownerless:  # they go on when waiting is over
+            start_background_host(context, execution_id)
+    if not ownerless or give_up_seconds is not None:
+        ended = _wait_until(store, found, any_one=any_one, give_up_seconds=give_up_seconds, wait=time.sleep)
+        return _tell_ends(context, ended, [])
+    with InlineHost(context.home, context.settings, store) as host:
+        host.request(lambda tx: [executions.take_tree(tx, one, host.id) for one in ownerless]).result()
+        reading = connect_again(context.home, context.settings)
+        with cancelled_by_signals(host, ownerless, context) as received:
+            ended = _wait_until(reading, found, any_one=any_one, give_up_seconds=None, wait=host.wait)
+        reading.close()
+    return _tell_ends(context, ended, received)
+
+
+def _wait_until(
+    store: Store,
+    found: Sequence[Execution],
+    *,
+    any_one: bool,
+    give_up_seconds: float | None,
+    wait: Callable[[float], object],
+) -> list[Execution]:
+    started = monotonic_seconds()
+    while True:
+        with store.read(SystemClock().now()) as tx:
+            now = [executions.last_attempt(tx, executions.get(tx, one.id) or one) for one in found]
+        ended = [one for one in now if one.status.is_terminal]
+        if len(ended) == len(now) or (any_one and ended):
+            return ended
+        if give_up_seconds is not None and monotonic_seconds() - started > give_up_seconds:
+            ids = " ".join(str(one.id) for one in now if not one.status.is_terminal)
+            raise PendingError(f"still going on: execution {ids}", hint=f"attune execution wait {ids}")
+        wait(LOOK_SECONDS)
+
+
+def _tell_ends(context: Context, ended: Sequence[Execution], received: Sequence[int]) -> int:
+    records = [execution_record(one) | {"exit_code_of_wait": exit_code_of(one)} for one in ended]
+    if len(records) == 1:
+        records[0].pop("exit_code_of_wait")
+        if not context.out.is_text:
+            context.out.record(records[0])
+    elif not context.out.is_text:
+        from attune_cli.output import Column
+
+        context.out.records(records, (Column("ID", "id"), Column("STATUS", "status")))
+    for one in ended:
+        context.out.note(f"execution {one.id} of {one.action_ref} {how_it_ended(one)}")
+    codes = {exit_code_of(one) for one in ended} - {0}
+    if received and 130 in codes:  # noqa: PLR2004 - cancelled by our own signal
+        return 128 + received[0]
+    return 0 if not codes else codes.pop() if len(codes) == 1 else 1
+
+
+# --- changes
+
+
+def watch_changes(context: Context, store: Store, execution: Execution) -> int:
+    """Print each change of an execution and each line it writes; ends with it, and with its exit code."""
+    context.out.event({"v": 1, "type": "hello", "stream": "execution", "id": execution.id}, None)
+    with store.read(SystemClock().now()) as tx:
+        for change in executions.history(tx, execution.id):
+            _print_status(context, execution.id, None, change.at, str(change.to_status))
+        sequence = notifications.newest(tx)
+    copier = LogCopier(context.home, execution.id, _log_targets(STREAMS) if context.out.is_text else {})
+    while True:
+        current = read(store, execution.id)
+        with store.read(SystemClock().now()) as tx:
+            news = notifications.since(tx, sequence)
+        for change in news:
+            sequence = change.sequence
+            if (change.entity_type, change.entity_id) == ("execution", execution.id):
+                status = json.loads(change.payload)["status"]
+                _print_status(context, execution.id, sequence, change.created, status)
+        if not copier.copy() and not news:
+            if current.status.is_terminal:
+                _end(context, current)
+                return exit_code_of(current)
+            time.sleep(LOOK_SECONDS)
+
+
+def _print_status(
+    context: Context, execution_id: int, sequence: int | None, at: Instant, status: str
+) -> None:
+    record = {
+        "v": 1,
+        "type": "status",
+        "seq": sequence,
+        "ts": rfc3339(at),
+        "execution": execution_id,
+        "status": status,
+    }
+    context.out.event(record, f"{rfc3339(at)} execution {execution_id} {status}")

@@ -1,0 +1,54 @@
+"""Notifications: the outbox, written by triggers in the commit of each change, read by sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.store.database import Transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notification:
+    """One change; `payload` is JSON text with the keys of domain.md 8."""
+
+    sequence: int
+    notification_type: str
+    entity_type: str
+    entity_id: int
+    payload: str
+    created: Instant
+
+
+_COLUMNS = "sequence, notification_type, entity_type, entity_id, payload, created"
+
+
+def since(tx: Transaction, sequence: int, *, limit: int = 1000) -> list[Notification]:
+    """Return the changes after a sequence, in order."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM notification WHERE sequence > ? ORDER BY sequence LIMIT ?", (sequence, limit)
+    ).fetchall()
+    return [
+        Notification(
+            sequence=row[0], notification_type=row[1], entity_type=row[2], entity_id=row[3], payload=row[4],
+            created=row[5],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def newest(tx: Transaction) -> int:
+    """Return the last sequence, 0 when nothing ever changed."""
+    return int(tx.execute("SELECT coalesce(max(sequence), 0) FROM notification").fetchone()[0])
+
+
+def delete_before(tx: Transaction, instant: Instant, *, limit: int) -> int:
+    """Delete changes made before an instant, oldest first, at most `limit`; returns how many."""
+    return tx.execute(
+        """DELETE FROM notification WHERE sequence IN (
+             SELECT sequence FROM (SELECT sequence, created FROM notification ORDER BY sequence LIMIT ?)
+             WHERE created < ?)""",
+        (limit, instant),
+    ).rowcount
