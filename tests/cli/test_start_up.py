@@ -15,6 +15,7 @@ from tests.cli.conftest import DEADLINE_SECONDS, REPOSITORY
 
 if TYPE_CHECKING:
     from attune_cli.config import Home
+    from tests.cli.conftest import Run
 
 HEAVY = {
     "rich", "pydantic", "yaml", "jinja2", "httpx", "docker", "asyncio", "importlib.metadata", "pkg_resources",
@@ -52,20 +53,19 @@ def imported_by(code: str, *arguments: str, isolated: bool = False) -> set[str]:
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
-    ("line", "most"),
-    [
-        ("--version", 60),
-        ("-V", 60),
-        ("--help", 150),
-        ("-h", 150),
-        ("config list -j", 190),
-        ("execution list -j", 190),
-    ],
+    ("line", "most"), [("--version", 60), ("-V", 60), ("--help", 150), ("-h", 150), ("config list -j", 190)]
 )
 def test_a_command_imports_no_more_than_its_budget(line: str, most: int) -> None:
     modules = imported_by(CALL, *line.split())
     assert modules & HEAVY == set()
     assert len(modules) <= most
+
+
+def test_a_list_from_the_database_imports_no_more_than_its_budget(process: Run) -> None:
+    assert process("run", "action", "core.noop").exit_code == 0
+    modules = imported_by(CALL, "execution", "list", "-j")
+    assert modules & HEAVY == set()
+    assert len(modules) <= 190
 
 
 @pytest.mark.usefixtures("home")
