@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
+
+from attune_cli.runtime.model.definitions import ActionDefinition
+from attune_cli.runtime.packs.source import read_pack
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run, Terminal
@@ -23,16 +25,22 @@ def test_a_project_has_settings_a_pack_and_ignores_its_home(run: Run, template: 
     assert run("-C", "greenhouse", "config", "show").exit_code == 0
 
 
-@pytest.mark.parametrize("template", ["minimal", "demo"])
-def test_its_files_name_the_pack_and_each_other(run: Run, template: str) -> None:
+@pytest.mark.parametrize(
+    ("template", "actions"), [("minimal", ["hello"]), ("demo", ["add", "flaky", "hello"])]
+)
+def test_its_pack_has_no_fault_and_no_unknown_key(run: Run, template: str, actions: list[str]) -> None:
     run("init", "greenhouse", "--template", template)
-    pack = Path("greenhouse/packs/greenhouse")
-    assert yaml.safe_load((pack / "pack.yaml").read_text())["ref"] == "greenhouse"
-    actions = [yaml.safe_load(path.read_text()) for path in sorted((pack / "actions").glob("*.yaml"))]
-    assert "greenhouse.hello" in [action["ref"] for action in actions]
-    for action in actions:
-        if action["runner_type"] == "python":
-            assert (pack / "actions" / action["entry_point"]).is_file()
+    source = read_pack(Path("greenhouse/packs/greenhouse"))
+    assert list(source.findings) == []
+    assert sorted(action.ref for action in source.of(ActionDefinition)) == [
+        f"greenhouse.{name}" for name in actions
+    ]
+
+
+def test_its_action_runs(run: Run) -> None:
+    run("init", "greenhouse")
+    result = run("run", "file", "greenhouse/packs/greenhouse/actions/hello.yaml", "name=Ada", "-r")
+    assert (result.exit_code, result.stdout) == (0, "Hello, Ada!\n")
 
 
 def test_here_is_where_it_is_made_by_default(run: Run) -> None:
