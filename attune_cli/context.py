@@ -248,13 +248,17 @@ class RefGroup(Group):
         return super().parse_args(ctx, ["action", *args] if self._begins_with_ref(args) else args)
 
     def _begins_with_ref(self, args: list[str]) -> bool:
+        """Tell whether the first word is a ref. A word after an option may be its value, which only a leaf knows."""
+        after_option = False
         words = iter(args)
         for word in words:
             if word in _VALUE_OPTIONS:
                 next(words, None)
-            elif word in self.commands or word == "--":
+            elif word.startswith("-"):
+                after_option = True
+            elif word in self.commands or not ("." in word or after_option):
                 return False
-            elif "." in word and not word.startswith("-"):
+            elif "." in word:
                 return True
         return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -16,45 +15,26 @@ import pytest
 from attune_cli import _complete
 from attune_cli.commands.completion import install_path, script
 from attune_cli.config import Home
-from tests.cli.conftest import DEADLINE_SECONDS, REPOSITORY
+from tests.cli.conftest import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
     from attune_cli.commands.completion import Shell
     from attune_cli.pages import Page
     from tests.cli.conftest import Run
 
-PARAMETERS = {
-    "message": {"type": "string", "description": "What\tto say\x1b[31m"},
-    "mood": {"type": "string", "enum": ["good", "bad"]},
-    "loud": {"type": "boolean"},
-}
-SCHEMA = REPOSITORY / "attune_cli/runtime/store/schema.sql"
-
 
 @pytest.fixture
-def filled(home: Home) -> Home:
-    """A home with two packs, three actions (one disabled), a key and two executions."""
-    home.path.mkdir()
+def filled(home: Home, process: Run) -> Home:
+    """A home with the core pack (sleep disabled, echo's description odd), a key and two executions."""
+    for _ in range(2):
+        assert process("run", "action", "core.noop").exit_code == 0
     connection = sqlite3.connect(home.database)
-    connection.executescript(SCHEMA.read_text())
-    for ref in ("core", "demo"):
-        connection.execute(
-            "INSERT INTO pack (ref, label, version, digest, manifest, created, updated)"
-            " VALUES (?, ?, '1', '', '{}', 0, 0)",
-            (ref, f"Pack {ref}"),
-        )
-    for ref, enabled in (("core.echo", 1), ("core.noop", 1), ("core.off", 0)):
-        connection.execute(
-            "INSERT INTO action (ref, label, enabled, definition, created, updated) VALUES (?, 'Label', ?, ?, 0, 0)",
-            (ref, enabled, json.dumps({"parameters": PARAMETERS})),
-        )
-    connection.execute("INSERT INTO key VALUES (1, 'token', 'system', '', 'token', 0, x'31', 0, 0)")
-    connection.execute("INSERT INTO job (id, digest, definition) VALUES (1, 'x', '{}')")
-    for number in (1, 2):
-        connection.execute(
-            "INSERT INTO execution (id, action_ref, job, root, created, updated) VALUES (?, 'core.echo', 1, ?, 0, 0)",
-            (number, number),
-        )
+    connection.execute("UPDATE action SET enabled = 0 WHERE ref = 'core.sleep'")
+    connection.execute("UPDATE action SET description = ? WHERE ref = 'core.echo'", ("Say\tit\x1b[31m",))
+    connection.execute(
+        "INSERT INTO key (ref, owner_type, name, encrypted, value, created, updated)"
+        " VALUES ('token', 'system', 'token', 0, x'31', 0, 0)"
+    )
     connection.commit()
     connection.close()
     return home
@@ -73,26 +53,29 @@ def asked(*arguments: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("filled")
-def test_enabled_actions_are_offered_with_a_description() -> None:
-    assert asked("action", "core.") == ["core.echo\tLabel", "core.noop\tLabel"]
+def test_enabled_actions_are_offered_with_a_description_on_one_line() -> None:
+    assert "core.echo\tSay it [31m" in asked("action", "core.")
+    assert asked("action", "core.sleep") == []
 
 
 @pytest.mark.usefixtures("filled")
 def test_packs_keys_and_executions_are_offered() -> None:
-    assert asked("pack", "d") == ["demo\tPack demo"]
+    assert [line.split("\t")[0] for line in asked("pack", "c")] == ["core"]
     assert asked("key", "") == ["token\tsystem"]
-    assert asked("execution", "") == ["2\tcore.echo requested", "1\tcore.echo requested"]
+    assert asked("execution", "") == ["2\tcore.noop completed", "1\tcore.noop completed"]
 
 
 @pytest.mark.usefixtures("filled")
 def test_parameters_are_offered_by_name_and_then_by_value() -> None:
-    assert asked("parameter", "", "core.echo") == [
-        "message=\tWhat to say [31m",
-        "mood=\tstring",
-        "loud=\tboolean",
+    names = [line.split("\t")[0] for line in asked("parameter", "", "core.http_request")]
+    assert {"url=", "method=", "verify_ssl="} <= set(names)
+    assert all(name.endswith("=") for name in names)
+    assert asked("parameter", "method=P", "core.http_request") == [
+        "method=POST\t",
+        "method=PUT\t",
+        "method=PATCH\t",
     ]
-    assert asked("parameter", "mood=", "core.echo") == ["mood=good\t", "mood=bad\t"]
-    assert asked("parameter", "loud=t", "core.echo") == ["loud=true\t"]
+    assert asked("parameter", "verify_ssl=t", "core.http_request") == ["verify_ssl=true\t"]
 
 
 @pytest.mark.usefixtures("home")
@@ -129,7 +112,7 @@ def test_it_looks_for_the_home_where_attune_does(
 
 @pytest.mark.usefixtures("filled")
 def test_the_program_answers_as_attune_does_too(process: Run) -> None:
-    assert process("__complete", "pack", "d").stdout == "demo\tPack demo\n"
+    assert process("__complete", "key", "t").stdout == "token\tsystem\n"
 
 
 # --- the scripts
@@ -141,11 +124,13 @@ LINES = {
     "attune config list --no-i": {"--no-input"},
     "attune config get slo": {"slots"},
     "attune completion f": {"fish"},
-    "attune run action core.": {"core.echo", "core.noop"},
+    "attune run action core.": {"core.echo", "core.http_request", "core.noop"},
     "attune run core.e": {"core.echo"},
     "attune run -j action core.e": {"core.echo"},
-    "attune run core.echo m": {"message=", "mood="},
-    "attune run core.echo message=x mood=g": {"mood=good"},
+    "attune run core.http_request m": {"method=", "max_redirects="},
+    "attune run core.http_request url=x method=G": {"method=GET"},
+    "attune execution show ": {"1", "2"},
+    "attune execution list --action core.e": {"core.echo"},
     "attune run core.echo message=@par": {"message=@part.txt"},
     "attune -C sub": {"subfolder"},
     "attune --home /nowhere run core.": set[str](),

@@ -79,8 +79,16 @@ def test_version_is_one_line_wherever_it_is_asked(process: Run, arguments: tuple
     assert result.stdout.count("\n") == 1
 
 
-def test_a_ref_after_run_means_an_action(run: Run) -> None:
-    assert run("run", "core.echo", "--help").stdout.startswith("Usage: attune run action ")
+@pytest.mark.parametrize(
+    "line", ["core.echo", "-j core.echo", "--timeout 5s core.echo", "-C . --field a.b core.echo"]
+)
+def test_a_ref_after_run_means_an_action(run: Run, line: str) -> None:
+    assert run("run", *line.split(), "--help").stdout.startswith("Usage: attune run action ")
+
+
+@pytest.mark.parametrize("line", ["exec -- core.echo", "--field a.b exec -- x", "actin core.echo"])
+def test_any_other_word_after_run_does_not(run: Run, line: str) -> None:
+    assert "run action" not in run("run", *line.split(), "--bogus").stderr
 
 
 def test_upstream_forms_of_running_an_action_are_understood(run: Run) -> None:
@@ -98,6 +106,7 @@ def test_plural_nouns_and_short_verbs_are_understood(run: Run) -> None:
 
 WRONG = {
     "unknown command": (("vershun",), "no command 'vershun'", "did you mean version?"),
+    "unknown kind of run": (("run", "actin", "core.echo"), "no command 'run actin'", "did you mean action?"),
     "unknown verb": (("config", "lst"), "no command 'config lst'", "did you mean list?"),
     "unknown option": (("version", "--quite"), "no option '--quite'", "did you mean --quiet?"),
     "unknown field": (("version", "--fields", "pythn"), "no field 'pythn'", "did you mean python?"),
