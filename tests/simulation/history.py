@@ -28,7 +28,7 @@ def submit(tx: Transaction, host: str | None, number: int) -> int:
     """Insert one of the scenario's executions: every third may be retried, three of four share a limit."""
     retry = Retry(count=2, delay_seconds=5, backoff="exponential") if number % 3 == 0 else Retry()
     action = ActionDefinition(ref=f"sim.action{number}", pack_ref="sim", retry=retry)
-    job = jobs.intern(tx, JobDefinition(kind="mock", action=action).to_json())
+    job = jobs.intern(tx, JobDefinition(kind="mock", action=action))
     group = "shared" if number % 4 != 2 else None
     return executions.insert(
         tx,

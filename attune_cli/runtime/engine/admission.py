@@ -30,11 +30,12 @@ def admit(
     runners: Mapping[str, Runner],
 ) -> list[Effect]:
     """Start what may start. The slots held by every host count, so hosts share them."""
-    free = slots - executions.count_slots_held(tx)
+    found = executions.admissible_nested(tx, host, ownerless_too=ownerless_too, limit=STARTS_PER_TICK)
+    free = min(slots - executions.count_slots_held(tx), STARTS_PER_TICK)
+    if free > 0:
+        found += executions.admissible(tx, host, ownerless_too=ownerless_too, limit=free)
     effects: list[Effect] = []
-    for execution in executions.admissible(
-        tx, host, ownerless_too=ownerless_too, free_slots=free, limit=STARTS_PER_TICK
-    ):
+    for execution in found:
         if _group_is_full(tx, execution):
             continue
         effects += _start(tx, execution, host, jobs, runners)

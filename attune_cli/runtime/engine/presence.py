@@ -29,7 +29,7 @@ class HostLock:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = _lock_path(folder, host_id)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # only a probe can be in the way, and for a moment
 
     def release(self) -> None:
         """Give the lock up; call it only after the host's row is gone."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from attune_cli.runtime.model.definitions import ActionDefinition, RuntimeDefinition
@@ -24,8 +27,14 @@ class JobDefinition:
     caller_environment: bool = False
     """`run exec` and `run file` see the caller's whole environment."""
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    @cached_property
+    def document(self) -> str:
+        """The definition as JSON text, the same for equal definitions; made once."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.document.encode("utf-8", "surrogatepass")).hexdigest()
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> JobDefinition:

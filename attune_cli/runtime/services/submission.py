@@ -84,7 +84,7 @@ def submit(
     sealed = _seal(action, parameters, submission.environment, sealer)
     new = executions.NewExecution(
         action_ref=submission.action_ref,
-        job=jobs.intern(tx, definition.to_json()),
+        job=jobs.intern(tx, definition),
         host=host,
         parameters=executions.dump(parameters),
         sealed=sealed,

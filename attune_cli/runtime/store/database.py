@@ -149,6 +149,7 @@ def create_schema(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.executescript("BEGIN IMMEDIATE;\n" + schema)
     install_guard(connection)
+    connection.execute("INSERT INTO meta (name, value) VALUES ('home_id', lower(hex(randomblob(16))))")
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
     connection.execute("COMMIT")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from attune_cli.runtime.model.states import LIVE, TERMINAL
 from attune_cli.runtime.store.executions import EXECUTION_COLUMNS, execution_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,15 @@ def _of_status(criteria: Filter) -> list[Need]:
     if not criteria.statuses and not criteria.timed_out:
         return []
     marks = ", ".join("?" for _ in criteria.statuses)
-    return [(f"(status IN ({marks}){' OR timed_out' if criteria.timed_out else ''})", criteria.statuses)]
+    needs: list[Need] = [
+        (f"(status IN ({marks}){' OR timed_out' if criteria.timed_out else ''})", criteria.statuses)
+    ]
+    # Said again in terms of `finished`, so that the index of ended or of live rows can be used.
+    if TERMINAL.issuperset(criteria.statuses):
+        needs.append(("finished IS NOT NULL", ()))
+    elif LIVE.issuperset(criteria.statuses) and not criteria.timed_out:
+        needs.append(("finished IS NULL", ()))
+    return needs
 
 
 def _compared(criteria: Filter) -> list[Need]:

@@ -23,8 +23,7 @@ EXECUTION_COLUMNS = """id, action_ref, job, status, host, runner_ref, parent, ro
  cancel_requested, cancel_reason, exit_code, timed_out, error, result, stdout_bytes, stdout_lines,
  stdout_dropped_bytes, stderr_bytes, stderr_lines, stderr_dropped_bytes, created, started, finished, updated"""
 
-_HOLDS_SLOT = "('scheduled', 'running', 'canceling')"
-_LIVE = "('requested', 'scheduling', 'scheduled', 'running', 'canceling')"
+_HOLDS_SLOT = "finished IS NULL AND status IN ('scheduled', 'running', 'canceling')"
 
 
 def dump(value: object) -> str:
@@ -45,6 +44,7 @@ class NewExecution:
     labels: str = "{}"
     timeout_seconds: float | None = None
     due: Instant = 0
+    """0: at once."""
     limit_group: str | None = None
     limit_size: int | None = None
     idempotency_key: str | None = None
@@ -120,7 +120,7 @@ def insert(tx: Transaction, new: NewExecution) -> int:
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             new.action_ref, new.job, new.host, new.parameters, new.sealed, new.environment, new.labels,
-            new.timeout_seconds, new.due, new.limit_group, new.limit_size, new.idempotency_key, new.parent,
+            new.timeout_seconds, new.due or tx.now, new.limit_group, new.limit_size, new.idempotency_key, new.parent,
             new.root, new.original_execution, new.attempt, new.rerun_of, new.nested, tx.now, tx.now,
         ),
     )  # fmt: skip
@@ -207,7 +207,7 @@ def finish(
 def set_host(tx: Transaction, execution: Startable, host: str | None) -> bool:
     """Give a live execution another owner, or none."""
     return tx.changed(
-        f"UPDATE execution SET host = ? WHERE id = ? AND host IS ? AND status IN {_LIVE}",
+        "UPDATE execution SET host = ? WHERE id = ? AND host IS ? AND finished IS NULL",
         (host, execution.id, execution.host),
     )
 
@@ -215,8 +215,8 @@ def set_host(tx: Transaction, execution: Startable, host: str | None) -> bool:
 def request_cancel(tx: Transaction, execution_id: int, reason: str | None) -> bool:
     """Leave the intent to cancel; the owner carries it out. False when there is nothing to cancel."""
     return tx.changed(
-        f"""UPDATE execution SET cancel_requested = coalesce(cancel_requested, ?), cancel_reason = ?
-            WHERE id = ? AND status IN {_LIVE}""",
+        """UPDATE execution SET cancel_requested = coalesce(cancel_requested, ?), cancel_reason = ?
+            WHERE id = ? AND finished IS NULL""",
         (tx.now, reason, execution_id),
     )
 
@@ -224,12 +224,13 @@ def request_cancel(tx: Transaction, execution_id: int, reason: str | None) -> bo
 def request_cancel_tree(tx: Transaction, execution_id: int, reason: str) -> int:
     """Leave the intent to cancel for an execution, its attempts and all below them; returns how many."""
     return tx.execute(
-        f"""WITH RECURSIVE meant (id) AS (
-              SELECT id FROM execution WHERE coalesce(original_execution, id) =
-                (SELECT coalesce(original_execution, id) FROM execution WHERE id = :id)
+        """WITH RECURSIVE meant (id) AS (
+              SELECT one.id FROM execution AS one, (
+                SELECT coalesce(original_execution, id) AS id FROM execution WHERE id = :id) AS first
+              WHERE one.id = first.id OR one.original_execution = first.id
               UNION SELECT child.id FROM execution AS child JOIN meant ON child.parent = meant.id)
             UPDATE execution SET cancel_requested = coalesce(cancel_requested, :now), cancel_reason = :reason
-            WHERE status IN {_LIVE} AND id IN (SELECT id FROM meant)""",
+            WHERE finished IS NULL AND id IN (SELECT id FROM meant)""",
         {"id": execution_id, "now": tx.now, "reason": reason},
     ).rowcount
 
@@ -237,7 +238,7 @@ def request_cancel_tree(tx: Transaction, execution_id: int, reason: str) -> int:
 def take_tree(tx: Transaction, execution_id: int, host: str) -> int:
     """Become the owner of the ownerless live executions of one tree; returns how many."""
     return tx.execute(
-        f"""UPDATE execution SET host = ? WHERE host IS NULL AND status IN {_LIVE}
+        """UPDATE execution SET host = ? WHERE host IS NULL AND finished IS NULL
             AND coalesce(root, id) = (SELECT coalesce(root, id) FROM execution WHERE id = ?)""",
         (host, execution_id),
     ).rowcount
@@ -245,7 +246,10 @@ def take_tree(tx: Transaction, execution_id: int, host: str) -> int:
 
 def release(tx: Transaction, host: str) -> None:
     """Make what `host` owns and has not started ownerless."""
-    tx.execute("UPDATE execution SET host = NULL WHERE host = ? AND status = 'requested'", (host,))
+    tx.execute(
+        "UPDATE execution SET host = NULL WHERE finished IS NULL AND status = 'requested' AND host = ?",
+        (host,),
+    )
 
 
 # --- reading, for the engine -------------------------------------------------------------------------------
@@ -253,42 +257,43 @@ def release(tx: Transaction, host: str) -> None:
 
 def count_slots_held(tx: Transaction) -> int:
     """Return how many executions of all hosts hold a slot of their own."""
-    row = tx.execute(
-        f"SELECT count(*) FROM execution WHERE status IN {_HOLDS_SLOT} AND NOT nested"
-    ).fetchone()
+    row = tx.execute(f"SELECT count(*) FROM execution WHERE {_HOLDS_SLOT} AND NOT nested").fetchone()
     return int(row[0])
 
 
 def count_group(tx: Transaction, limit_group: str) -> int:
     """Return how many executions of one limit group hold a slot."""
     row = tx.execute(
-        f"SELECT count(*) FROM execution WHERE limit_group = ? AND status IN {_HOLDS_SLOT}", (limit_group,)
+        f"SELECT count(*) FROM execution WHERE limit_group = ? AND {_HOLDS_SLOT}", (limit_group,)
     ).fetchone()
     return int(row[0])
 
 
-def admissible(
-    tx: Transaction, host: str, *, ownerless_too: bool, free_slots: int, limit: int
-) -> list[Startable]:
-    """Return what `host` may start now, oldest first: requested, due, and its limit group not full.
+def admissible(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
+    """Return what `host` may start now, in the order it became due: requested, and its limit group not full."""
+    return _admissible(tx, host, "NOT nested", ownerless_too=ownerless_too, limit=limit)
 
-    What is nested needs no slot: its parent holds one and waits for it.
-    """
+
+def admissible_nested(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
+    """Return the same of what is nested: it needs no slot, since its parent holds one and waits for it."""
+    return _admissible(tx, host, "nested", ownerless_too=ownerless_too, limit=limit)
+
+
+def _admissible(
+    tx: Transaction, host: str, condition: str, *, ownerless_too: bool, limit: int
+) -> list[Startable]:
     owner = "(host = :host OR host IS NULL)" if ownerless_too else "host = :host"
     rows = tx.execute(
         f"""SELECT {_STARTABLE} FROM execution AS e
-            WHERE status = 'requested' AND due <= :now AND {owner} AND cancel_requested IS NULL
+            WHERE finished IS NULL AND status = 'requested' AND due <= :now AND {owner}
+              AND cancel_requested IS NULL AND {condition}
               AND (limit_group IS NULL OR limit_size > (SELECT count(*) FROM execution AS other
-                   WHERE other.limit_group = e.limit_group AND other.status IN {_HOLDS_SLOT}))
-            ORDER BY nested DESC, id LIMIT :limit""",
+                   WHERE other.limit_group = e.limit_group AND other.finished IS NULL
+                     AND other.status IN ('scheduled', 'running', 'canceling')))
+            ORDER BY due, id LIMIT :limit""",
         {"host": host, "now": tx.now, "limit": limit},
     ).fetchall()
-    return _within_slots([_startable(row) for row in rows], free_slots)
-
-
-def _within_slots(found: list[Startable], free_slots: int) -> list[Startable]:
-    nested = [execution for execution in found if execution.nested]
-    return nested + [execution for execution in found if not execution.nested][: max(0, free_slots)]
+    return [_startable(row) for row in rows]
 
 
 def cancellable(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
@@ -307,7 +312,7 @@ def owned_live(tx: Transaction, hosts: Sequence[str]) -> list[Startable]:
     """Return the live executions owned by any of `hosts`, oldest first."""
     marks = ", ".join("?" for _ in hosts)
     rows = tx.execute(
-        f"SELECT {_STARTABLE} FROM execution WHERE status IN {_LIVE} AND host IN ({marks}) ORDER BY id",
+        f"SELECT {_STARTABLE} FROM execution WHERE finished IS NULL AND host IN ({marks}) ORDER BY id",
         tuple(hosts),
     ).fetchall()
     return [_startable(row) for row in rows]
@@ -323,7 +328,7 @@ def next_due(tx: Transaction, host: str) -> Instant | None:
     """Return when the next waiting execution of `host` (or of nobody) falls due after now."""
     row = tx.execute(
         """SELECT min(due) FROM execution
-           WHERE status = 'requested' AND due > ? AND (host = ? OR host IS NULL)""",
+           WHERE finished IS NULL AND status = 'requested' AND due > ? AND (host = ? OR host IS NULL)""",
         (tx.now, host),
     ).fetchone()
     return row[0]
@@ -332,7 +337,8 @@ def next_due(tx: Transaction, host: str) -> Instant | None:
 def longest_waiting_host(tx: Transaction) -> str | None:
     """Return the owner of the oldest execution that waits for a slot, for a poke when one is freed."""
     row = tx.execute(
-        "SELECT host FROM execution WHERE status = 'requested' AND due <= ? AND host IS NOT NULL ORDER BY id LIMIT 1",
+        """SELECT host FROM execution WHERE finished IS NULL AND status = 'requested' AND due <= ?
+             AND host IS NOT NULL ORDER BY due, id LIMIT 1""",
         (tx.now,),
     ).fetchone()
     return None if row is None else row[0]
@@ -387,7 +393,7 @@ def by_idempotency_key(tx: Transaction, action_ref: str, key: str) -> int | None
 def live_of_action(tx: Transaction, action_ref: str) -> list[int]:
     """Return the live executions of one action, oldest first."""
     rows = tx.execute(
-        f"SELECT id FROM execution WHERE action_ref = ? AND status IN {_LIVE} ORDER BY id", (action_ref,)
+        "SELECT id FROM execution WHERE action_ref = ? AND finished IS NULL ORDER BY id", (action_ref,)
     ).fetchall()
     return [int(row[0]) for row in rows]
 
@@ -395,7 +401,7 @@ def live_of_action(tx: Transaction, action_ref: str) -> list[int]:
 def count_group_live(tx: Transaction, limit_group: str) -> int:
     """Return how many executions of one limit group run or wait to run."""
     row = tx.execute(
-        f"SELECT count(*) FROM execution WHERE limit_group = ? AND status IN {_LIVE}", (limit_group,)
+        "SELECT count(*) FROM execution WHERE limit_group = ? AND finished IS NULL", (limit_group,)
     ).fetchone()
     return int(row[0])
 

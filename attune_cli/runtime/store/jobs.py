@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.store.database import Transaction
 
 
-def intern(tx: Transaction, definition: dict[str, Any]) -> int:
+def intern(tx: Transaction, definition: JobDefinition) -> int:
     """Return the id of the job with this definition, inserting it when it is new."""
-    text = json.dumps(definition, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    row = tx.execute("SELECT id FROM job WHERE digest = ?", (digest,)).fetchone()
+    row = tx.execute("SELECT id FROM job WHERE digest = ?", (definition.digest,)).fetchone()
     if row is None:
         row = tx.execute(
-            "INSERT INTO job (digest, definition) VALUES (?, ?) RETURNING id", (digest, text)
+            "INSERT INTO job (digest, definition) VALUES (?, ?) RETURNING id",
+            (definition.digest, definition.document),
         ).fetchone()
     return int(row[0])
 

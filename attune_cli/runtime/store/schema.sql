@@ -120,7 +120,7 @@ CREATE TABLE execution (
   environment TEXT NOT NULL DEFAULT '[]',-- names of extra variables; their values are sealed
   labels TEXT NOT NULL DEFAULT '{}',
   timeout_seconds REAL,                  -- NULL: none
-  due INTEGER NOT NULL DEFAULT 0,        -- not before this instant (a retry's delay, --at)
+  due INTEGER NOT NULL,                  -- not before this instant; what became due first starts first
   limit_group TEXT,                      -- executions of one group share limit_size slots
   limit_size INTEGER,
   idempotency_key TEXT,
@@ -140,18 +140,21 @@ CREATE TABLE execution (
   finished INTEGER,
   updated INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX execution_live ON execution (status, due, id)
-  WHERE status IN ('requested', 'scheduling', 'scheduled', 'running', 'canceling');
-CREATE INDEX execution_action ON execution (action_ref, status, id);
-CREATE INDEX execution_status ON execution (status, id);
+-- Live rows are few and change often, ended rows are many and never change: each has indexes of its own, so that
+-- a change of status costs little however long the history is. Queries say `finished IS [NOT] NULL` to use them.
+CREATE INDEX execution_live ON execution (status, due, id) WHERE finished IS NULL;
+CREATE INDEX execution_nested ON execution (due, id) WHERE nested AND finished IS NULL;
+CREATE INDEX execution_cancel ON execution (id) WHERE cancel_requested IS NOT NULL AND finished IS NULL;
+CREATE INDEX execution_group ON execution (limit_group, status) WHERE limit_group IS NOT NULL AND finished IS NULL;
+CREATE INDEX execution_ended ON execution (status, id) WHERE finished IS NOT NULL;
+CREATE INDEX execution_ended_action ON execution (action_ref, status, id) WHERE finished IS NOT NULL;
+CREATE INDEX execution_action ON execution (action_ref, id);
 CREATE INDEX execution_parent ON execution (parent, id) WHERE parent IS NOT NULL;
 CREATE INDEX execution_root ON execution (root, id) WHERE root IS NOT NULL;
-CREATE INDEX execution_cancel ON execution (id) WHERE cancel_requested IS NOT NULL AND finished IS NULL;
-CREATE INDEX execution_attempts ON execution (original_execution) WHERE original_execution IS NOT NULL;
-CREATE INDEX execution_group ON execution (limit_group, status) WHERE limit_group IS NOT NULL;
+CREATE UNIQUE INDEX execution_attempt ON execution (original_execution, attempt)
+  WHERE original_execution IS NOT NULL;
 CREATE UNIQUE INDEX execution_idempotency ON execution (action_ref, idempotency_key)
   WHERE idempotency_key IS NOT NULL AND original_execution IS NULL;
-CREATE UNIQUE INDEX execution_attempt ON execution (coalesce(original_execution, id), attempt);
 
 -- Each change of status, written by a trigger in the statement that makes it.
 CREATE TABLE execution_history (

@@ -1,0 +1,70 @@
+"""Whose database this is: the id of its home, and how a copy of the file is told from the original.
+
+A copy has another inode. It must not go on with what the original runs: it knows processes that are not its own,
+and would kill them as leftovers. What a file system does to inodes at a move to another one counts as a copy too.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.store.executions import dump
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from attune_cli.runtime.store.database import Transaction
+
+
+def home_id(tx: Transaction) -> str | None:
+    """Return the id of the home this database belongs to (32 hexadecimal digits)."""
+    return _value(tx, "home_id")
+
+
+def is_at_home(tx: Transaction, path: Path) -> bool:
+    """Tell whether this is the file that was opened here before."""
+    return _value(tx, "inode") == _inode(path)
+
+
+def settle_in(tx: Transaction, path: Path) -> bool:
+    """Record that the file lies here; tells whether it was copied, and makes it a home's own then."""
+    known = _value(tx, "inode")
+    is_copy = known is not None and known != _inode(path)
+    if is_copy:
+        renew(tx, "its database was copied")
+    _put(tx, "inode", _inode(path))
+    return is_copy
+
+
+def renew(tx: Transaction, reason: str) -> int:
+    """Give a copied or restored database an id of its own, and end what the original may still run.
+
+    Returns how many executions were ended: `abandoned`, or `cancelled` where that was under way.
+    """
+    ended = tx.execute(
+        """UPDATE execution SET status = CASE status WHEN 'canceling' THEN 'cancelled' ELSE 'abandoned' END,
+             host = NULL, error = ?, finished = ?, updated = ?
+           WHERE finished IS NULL AND status IN ('requested', 'scheduled', 'running', 'canceling')""",
+        (dump({"type": "abandoned", "message": f"{reason} before it ended"}), tx.now, tx.now),
+    ).rowcount
+    tx.execute("DELETE FROM host")
+    tx.execute("DELETE FROM meta WHERE name = 'inode'")
+    _put(tx, "home_id", os.urandom(16).hex())
+    return ended
+
+
+def _inode(path: Path) -> str:
+    return str(path.stat().st_ino)
+
+
+def _value(tx: Transaction, name: str) -> str | None:
+    row = tx.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _put(tx: Transaction, name: str, value: str) -> None:
+    tx.execute(
+        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
