@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.model.execution_config import ExecutionConfig
-from attune_cli.runtime.model.versions import Version, parse_runtime_constraint, parse_version
+from attune_cli.runtime.model.versions import Version, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from attune_cli.runtime.model.definitions import Json, RuntimeDefinition
+    from attune_cli.runtime.model.versions import Constraint
 
 PROBE_SECONDS = 20.0
 
@@ -99,17 +100,18 @@ class Interpreters:
             fresh.replace(self._cache)
 
 
-def choose(runtime: RuntimeDefinition, constraint: str | None, interpreters: Interpreters) -> Choice:
+def choose(runtime: RuntimeDefinition, wanted: Constraint | None, interpreters: Interpreters) -> Choice:
     """Pick the version of a runtime: the highest available that the constraint allows (domain.md 1.10).
 
     Without a constraint it is the default version, else the highest available. Raises NotFoundError.
     """
-    wanted = parse_runtime_constraint(constraint or "")
-    found = list(_candidates(runtime, interpreters, version_needed=bool(constraint)))
-    fitting = [one for one in found if not constraint or (one.version and wanted.allows(one.version))]
+    if wanted is not None and not wanted.clauses:
+        wanted = None
+    found = list(_candidates(runtime, interpreters, version_needed=wanted is not None))
+    fitting = [one for one in found if wanted is None or (one.version and wanted.allows(one.version))]
     if not fitting:
-        raise _none_found(runtime, constraint, found)
-    if not constraint:
+        raise _none_found(runtime, wanted, found)
+    if wanted is None:
         fitting = [one for one in fitting if one.is_default] or fitting
     return max(fitting, key=lambda one: one.version or Version(0, 0, 0)).choice
 
@@ -143,10 +145,12 @@ def _version(text: str | None) -> Version | None:
         return None
 
 
-def _none_found(runtime: RuntimeDefinition, constraint: str | None, found: list[_Candidate]) -> NotFoundError:
-    if found:
+def _none_found(
+    runtime: RuntimeDefinition, wanted: Constraint | None, found: list[_Candidate]
+) -> NotFoundError:
+    if found and wanted is not None:
         seen = ", ".join(str(one.version or "an unknown version") for one in found)
-        message = f"no interpreter for runtime {runtime.ref} fits '{constraint}': found {seen}"
+        message = f"no interpreter for runtime {runtime.ref} fits '{wanted.text}': found {seen}"
     else:
         documents = [runtime.execution_config, *(version.execution_config for version in runtime.versions)]
         binaries = dict.fromkeys(ExecutionConfig.of(document).binary for document in documents)

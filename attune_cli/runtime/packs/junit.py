@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.packs.testing import Suite, TestReport
+    from attune_cli.runtime.packs.testing import Suite, PackTestReport
 
 
-def junit_xml(reports: list[TestReport]) -> str:
+def junit_xml(reports: list[PackTestReport]) -> str:
     """Return one document for all reports, a `testsuite` for each suite."""
     root = ET.Element("testsuites")
     for report in reports:

@@ -109,7 +109,7 @@ esac
 _PROGRAMS: Mapping[Language, str] = {"shell": "/bin/bash", "python": "python3", "node": "node"}
 
 
-def new_pack(ref: str, parent: Path, language: Language = "shell") -> list[Path]:
+def new_pack(ref: str, parent: Path, language: Language = "shell", *, dry_run: bool = False) -> list[Path]:
     """Write a pack with one tested action into `parent/ref` and return its files.
 
     Raises UsageError for a bad ref, ConflictError when a file is there already; then nothing is written.
@@ -124,10 +124,10 @@ def new_pack(ref: str, parent: Path, language: Language = "shell") -> list[Path]
         **_action_files(f"{ref}.hello", language),
         "tests/run.sh": _TEST.format(program=_PROGRAMS[language], script=script, input=given),
     }
-    return _write(parent / ref, files)
+    return _write(parent / ref, files, dry_run=dry_run)
 
 
-def new_action(ref: str, folder: Path, language: Language = "shell") -> list[Path]:
+def new_action(ref: str, folder: Path, language: Language = "shell", *, dry_run: bool = False) -> list[Path]:
     """Write an action with its script into the pack at (or above) `folder` and return the files.
 
     Raises UsageError for a bad ref, NotFoundError when there is no such pack, ConflictError as `new_pack`.
@@ -136,7 +136,7 @@ def new_action(ref: str, folder: Path, language: Language = "shell") -> list[Pat
         raise UsageError(
             f"'{ref}' is not an action ref: {REF_RULE}", hint="attune action new my_pack.my_action"
         )
-    return _write(_pack_folder(folder, pack_of(ref)), _action_files(ref, language))
+    return _write(_pack_folder(folder, pack_of(ref)), _action_files(ref, language), dry_run=dry_run)
 
 
 def language_of(text: str) -> Language:
@@ -187,7 +187,7 @@ def _names(manifest: Path, pack_ref: str) -> bool:
     return isinstance(value, dict) and cast("dict[str, object]", value).get("ref") == pack_ref
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> list[Path]:
+def _write(folder: Path, files: Mapping[str, str], *, dry_run: bool) -> list[Path]:
     present = [folder / name for name in files if (folder / name).exists()]
     if present:
         raise ConflictError(
@@ -195,7 +195,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> list[Path]:
             code="file_exists",
             details=[Detail(str(path), "exists") for path in present],
         )
-    for name, text in files.items():
+    for name, text in files.items() if not dry_run else ():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

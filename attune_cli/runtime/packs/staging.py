@@ -52,7 +52,7 @@ def staged(
     link: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> Generator[StagedPack]:
-    """Stage a pack from a folder, an archive or a git URL (`ref`: branch, tag or commit).
+    """Stage a pack from a folder, an archive or a git URL (`ref`, or `URL#ref`: branch, tag or commit).
 
     Raises NotFoundError, or UsageError for what cannot be a pack.
     """
@@ -60,12 +60,45 @@ def staged(
         folder = _pack_root(_existing_folder(source))
         yield StagedPack(folder, content_digest(folder), str(folder), folder)
         return
-    home.packs.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".staging-", dir=home.packs) as temporary:
-        fetched = _fetched(source, ref, Path(temporary), report)
-        content = Path(temporary) / "content"
+    location, hash_sign, written_ref = source.partition("#")
+    if hash_sign and is_repository(location):
+        source, ref = location, ref or written_ref
+    with _temporary_folder(home, "staging") as temporary:
+        fetched = _fetched(source, ref, temporary, report)
+        content = temporary / "content"
         copy_content(_pack_root(fetched), content)
         yield StagedPack(content, content_digest(content), _written(source, ref))
+
+
+@contextmanager
+def scratch_copy(folder: Path, home: Home) -> Generator[Path]:
+    """Yield a copy of a pack's content that may be written to."""
+    with _temporary_folder(home, "testing") as temporary:
+        copy_content(folder, temporary / folder.name)
+        yield temporary / folder.name
+
+
+@contextmanager
+def _temporary_folder(home: Home, purpose: str) -> Generator[Path]:
+    """Yield a folder beside the packs, so that a rename brings its content there; removes what a crash left."""
+    home.packs.mkdir(parents=True, exist_ok=True)
+    for leftover in home.packs.glob(".*-*-*"):
+        pid = leftover.name.split("-")[1]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(leftover, ignore_errors=True)
+    prefix = f".{purpose}-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=home.packs) as temporary:
+        yield Path(temporary)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _fetched(source: str, ref: str | None, temporary: Path, report: Callable[[str], None]) -> Path:
@@ -111,10 +144,10 @@ def _has_manifest(folder: Path) -> bool:
 
 
 def _written(source: str, ref: str | None) -> str:
-    shown = without_password(source)
-    if ref is not None:
-        return f"{shown}@{ref}"
-    return shown if is_repository(source) else str(Path(source).expanduser().resolve())
+    if is_repository(source):
+        return without_password(source) + (f"#{ref}" if ref else "")
+    place = str(Path(source).expanduser().resolve())
+    return f"file://{place}#{ref}" if ref else place
 
 
 def place(pack: StagedPack, home: Home, pack_ref: str) -> Path:

@@ -76,7 +76,7 @@ class Suite:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestReport:
+class PackTestReport:
     """What all suites of a pack gave."""
 
     pack_ref: str
@@ -132,7 +132,7 @@ def run_tests(
     now: Instant,
     only: str = "",
     report: Callable[[str], None] = lambda _: None,
-) -> TestReport:
+) -> PackTestReport:
     """Run the suites whose names hold `only`, one after the other, in the pack folder."""
     runners = (
         cast("dict[str, dict[str, Json]]", manifest.testing.get("runners") or {})
@@ -144,7 +144,7 @@ def run_tests(
         if only in name:
             report(f"testing {manifest.ref}: {name}")
             suites.append(_run_suite(folder, manifest.ref, name, runner))
-    return TestReport(
+    return PackTestReport(
         pack_ref=manifest.ref, pack_version=manifest.version, executed=now, suites=tuple(suites)
     )
 

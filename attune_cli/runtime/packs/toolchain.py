@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.model.refs import name_of
+from attune_cli.runtime.model.versions import parse_runtime_constraint
 from attune_cli.runtime.packs.environments import Environment
 from attune_cli.runtime.packs.files import leaves
 from attune_cli.runtime.packs.interpreters import choose
@@ -57,7 +58,8 @@ def toolchain_for(
 
     Raises NotFoundError when no interpreter fits.
     """
-    choice = choose(runtime, constraint, interpreters)
+    wanted = parse_runtime_constraint(constraint) if constraint else None
+    choice = choose(runtime, wanted, interpreters)
     environment = _environment(home, choice, runtime.ref, pack_ref, pack_folder)
     places = _places(choice, environment, pack_folder)
     argv = _interpreter_words(choice, environment, places)

@@ -285,10 +285,12 @@ def sweep(tx: Transaction, ref: str, *, home: Home) -> None:
 # --- taking out
 
 
-def uninstall(tx: Transaction, ref: str, *, keep_keys: bool = False) -> None:
+def uninstall(
+    tx: Transaction, ref: str, *, keep_keys: bool = False, together_with: frozenset[str] = frozenset()
+) -> None:
     """Delete a pack and all it defines, and the keys it owns; its content goes with the next `sweep`.
 
-    Raises ConflictError while its actions run, or another pack needs it.
+    Raises ConflictError while its actions run, or a pack that is not going with it needs it.
     """
     pack = find(tx, ref)
     if ref == CORE:
@@ -301,7 +303,11 @@ def uninstall(tx: Transaction, ref: str, *, keep_keys: bool = False) -> None:
             details=[Detail(str(execution), "not over yet") for execution in running[:_SHOWN_EXECUTIONS]],
             hint="attune execution cancel " + " ".join(map(str, running[:_SHOWN_EXECUTIONS])),
         )
-    dependents = [one.ref for one in packs.all_packs(tx) if any(need.name == ref for need in _needs(one))]
+    dependents = [
+        one.ref
+        for one in packs.all_packs(tx)
+        if one.ref not in together_with and any(need.name == ref for need in _needs(one))
+    ]
     if dependents:
         raise ConflictError(
             f"pack '{ref}' is needed by {', '.join(dependents)}",

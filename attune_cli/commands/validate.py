@@ -1,0 +1,24 @@
+"""`attune validate`: check the packs of a project, or any others, without a database (cli.md 3.9)."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from attune_cli.context import Context, Noun
+
+app = Noun("Check pack and project files; needs no database.")
+
+
+@app.command("validate", examples=["attune validate", "attune validate packs/greenhouse --strict"])
+def validate(
+    context: Context,
+    paths: Annotated[
+        list[Path] | None, Argument(metavar="[PATH]...", help="Packs, folders of packs, or files of packs.")
+    ] = None,
+    strict: Annotated[bool, Option("--strict", help="Warnings are errors.")] = False,
+) -> int:
+    """Check packs and print what is wrong with file, line and column. Exit 1 when there is an error."""
+    from attune_cli.installing.checking import validate
+
+    return validate(context, paths or [], strict=strict)

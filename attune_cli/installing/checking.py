@@ -1,0 +1,112 @@
+"""Checking pack files without a database, and printing what was found (cli.md 3.9, `validate`)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.config import PROJECT_FILE
+from attune_cli.errors import NotFoundError
+from attune_cli.output import Column
+from attune_cli.runtime.packs.findings import as_strict, errors_of
+from attune_cli.runtime.packs.source import MANIFEST_NAMES, read_pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from attune_cli.context import Context
+    from attune_cli.runtime.packs.findings import Finding
+
+COLUMNS = (
+    Column("PATH", "path"),
+    Column("LINE", "line", kind="number"),
+    Column("COLUMN", "column", kind="number"),
+    Column("SEVERITY", "severity", kind="status"),
+    Column("MESSAGE", "message", kind="text"),
+    Column("SUGGESTION", "suggestion", kind="text"),
+)
+
+
+def validate(context: Context, paths: Sequence[Path], *, strict: bool) -> int:
+    """Check packs, folders of packs and single files of packs; returns 1 when there is an error."""
+    folders: dict[Path, set[str] | None] = {}
+    for path in paths or [_project_folder(context.directory or Path())]:
+        for folder, file in _packs_at(path):
+            only = folders.setdefault(folder, set() if file else None)
+            if file is None:
+                folders[folder] = None
+            elif only is not None:
+                only.add(file)
+    findings = [finding for folder, only in folders.items() for finding in _read(folder, only)]
+    if strict:
+        findings = as_strict(findings)
+    _print(context, findings)
+    errors = len(errors_of(findings))
+    context.out.note(
+        f"{_counted(len(folders), 'pack')}, {_counted(errors, 'error')},"
+        f" {_counted(len(findings) - errors, 'warning')}"
+    )
+    return 1 if errors else 0
+
+
+def _read(folder: Path, only: set[str] | None) -> list[Finding]:
+    prefix = os.path.join(os.path.relpath(folder), "")  # noqa: PTH118 - a text that goes before paths
+    prefix = "" if prefix == os.path.join(".", "") else prefix  # noqa: PTH118 - as above
+    found = read_pack(folder, shown_as=prefix).findings
+    return [finding for finding in found if only is None or finding.path.removeprefix(prefix) in only]
+
+
+def _packs_at(path: Path) -> list[tuple[Path, str | None]]:
+    """Return the pack folders a path means, each with the one file that was meant, or None for all."""
+    if not path.exists():
+        raise NotFoundError(f"no file or folder '{path}'", hint="attune validate --help")
+    if _is_pack(path):
+        return [(path, None)]
+    if path.is_dir():
+        below = [inner for place in (path, path / "packs") for inner in _folders_in(place) if _is_pack(inner)]
+        if below:
+            return [(inner, None) for inner in dict.fromkeys(below)]
+    for parent in path.absolute().parents:
+        if _is_pack(parent):
+            return [(parent, None if path.is_dir() else str(path.absolute().relative_to(parent)))]
+    raise NotFoundError(
+        f"'{path}' is no pack and lies in none: no pack.yaml in it, below it or above it",
+        hint="attune pack new REF",
+    )
+
+
+def _is_pack(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in MANIFEST_NAMES)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
+def _project_folder(start: Path) -> Path:
+    """Return the nearest folder upwards with an attune.toml, else where we are."""
+    here = start.absolute()
+    return next((folder for folder in (here, *here.parents) if (folder / PROJECT_FILE).is_file()), start)
+
+
+def _print(context: Context, findings: Iterable[Finding]) -> None:
+    if context.out.is_text:
+        for finding in findings:
+            context.out.text(f"{_line(finding)}\n")
+    else:
+        context.out.records([_record(finding) for finding in findings], COLUMNS)
+
+
+def _line(finding: Finding) -> str:
+    if finding.severity == "error":
+        return str(finding)
+    return str(finding).replace(f"{finding.place}: ", f"{finding.place}: warning: ", 1)
+
+
+def _record(finding: Finding) -> dict[str, Any]:
+    return {"kind": "finding", **vars(finding)}
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,59 @@
+"""Printing a list of what is installed: sorted, cut into pages, counted (cli.md 3.9, LISTOPTS)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.documents import MISSING, pluck
+from attune_cli.errors import NotFoundError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attune_cli.context import Context
+    from attune_cli.output import Column
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOptions:
+    """The options every list has, as typed; `limit` None prints every row."""
+
+    limit: int | None = None
+    sort: str | None = None
+    reverse: bool = False
+    count: bool = False
+    fail_empty: bool = False
+
+
+def show_rows(
+    context: Context, records: list[dict[str, Any]], columns: Sequence[Column], options: RowOptions, noun: str
+) -> None:
+    """Print records by ref, or by the field asked for; a note says when there are more."""
+    if options.fail_empty and not records:
+        raise NotFoundError(f"no {noun} meets this", code="empty")
+    if options.count:
+        context.out.value(len(records))
+        return
+    if options.sort is not None:
+        records = sorted(records, key=lambda record: _key(record, str(options.sort)))
+    if options.reverse:
+        records = records[::-1]
+    shown = records[: options.limit]
+    context.out.records(shown, columns)
+    if len(shown) < len(records):
+        context.out.note(f"there are {len(records)}: --all, or --after {shown[-1]['ref']}")
+
+
+def _key(record: dict[str, Any], field: str) -> tuple[bool, bool, Any]:
+    """Return a key that never compares a text with a number; absent values come last."""
+    value = pluck(record, field)
+    if value is MISSING:
+        raise UsageError(
+            f"no field '{field}'; fields are {', '.join(record)}",
+            code="unknown_field",
+            hint=did_you_mean(field, record),
+        )
+    absent = value is None
+    is_text = not isinstance(value, (int, float))
+    return absent, is_text, "" if absent else str(value) if is_text else value
