@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from attune_cli.errors import UnavailableError
 from attune_cli.runtime.clock import SECOND, SystemClock, monotonic_seconds
 from attune_cli.runtime.engine.jobs import JobReader
-from attune_cli.runtime.engine.presence import Doorbell, HostLock, dead_hosts, ring_host
+from attune_cli.runtime.engine.presence import Doorbell, HostLock, dead_hosts, is_alive, ring_host
 from attune_cli.runtime.engine.recovery import inspect, settle
 from attune_cli.runtime.engine.tick import Engine
 from attune_cli.runtime.model.entities import Host
@@ -31,6 +31,7 @@ from attune_cli.runtime.store.database import (
     explain,
     memory_store,
 )
+from attune_cli.runtime.store.identity import is_at_home, settle_in
 from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
@@ -149,17 +150,33 @@ def exclusive(path: Path) -> Generator[None]:
 
 def _bring_up_to_date(store: Store, home: Home) -> None:
     if check_version(store.connection, home.database) < SCHEMA_VERSION:
-        from attune_cli.runtime.store.migrations import migrate
+        migrate_alone(store, home)
+    now = SystemClock().now()
+    with store.read(now) as tx:
+        at_home = is_at_home(tx, home.database)
+    if not at_home:
+        with store.write(now) as tx:
+            settle_in(tx, home.database)
 
-        with store.read(SystemClock().now()) as tx:
-            recorded = [host.id for host in hosts.all_hosts(tx)]
-        if len(dead_hosts(home.hosts, recorded)) < len(recorded):
+
+def migrate_alone(store: Store, home: Home) -> list[int]:
+    """Bring the file to this version and its guard in order, unless another host lives; see store.migrations."""
+    from attune_cli.runtime.store.migrations import migrate
+
+    def permit() -> None:
+        if living_hosts(home):
             raise UnavailableError(
                 "the database has to be migrated, and another attune is using it",
                 code="migration_waits",
                 hint="let the other commands end, then: attune db migrate",
             )
-        migrate(store)
+
+    return migrate(store, permit=permit)
+
+
+def living_hosts(home: Home) -> list[str]:
+    """Return the ids of the hosts whose process lives, by their locks alone: the database may be unreadable."""
+    return sorted(lock.stem for lock in home.hosts.glob("*.lock") if is_alive(home.hosts, lock.stem))
 
 
 def settle_dead_hosts(store: Store, home: Home, settings: Settings) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+_HINT = "bring back the secret.key that belongs to this database"
 
 
 class Sealer:
@@ -37,25 +38,29 @@ class Sealer:
         key = self._read_key()
         try:
             document = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # the latter when it is shorter than a nonce
             raise UnavailableError(
                 f"a secret value cannot be read: {self._path} is not the key it was sealed with",
                 code="wrong_key",
-                hint="bring back the secret.key that belongs to this database",
+                hint=_HINT,
             ) from error
         return json.loads(document)
 
     def _read_key(self) -> bytes:
         if self._key is None:
             try:
-                self._key = self._path.read_bytes()
+                key = self._path.read_bytes()
             except OSError as error:
-                raise UnavailableError(
-                    f"a secret value cannot be read: the key {self._path} cannot be opened: {error.strerror}",
-                    code="no_key",
-                    hint="bring back the secret.key that belongs to this database",
-                ) from error
+                raise self._no_key(f"it cannot be opened: {error.strerror}") from error
+            if len(key) != _KEY_BYTES:
+                raise self._no_key(f"it has {len(key)} bytes, not {_KEY_BYTES}")
+            self._key = key
         return self._key
+
+    def _no_key(self, reason: str) -> UnavailableError:
+        return UnavailableError(
+            f"secret values cannot be read or written with {self._path}: {reason}", code="no_key", hint=_HINT
+        )
 
     def _read_or_make_key(self) -> bytes:
         if not self._path.exists():
