@@ -155,7 +155,8 @@ def _put_in(
         packs.sweep(tx, ref, home=context.home)
         record = {**packs.pack_record(tx, packs.find(tx, ref)), "before": done.before, "folder": done.folder}
         missing = pack_config.config_record(packs.find(tx, ref))["missing"]
-    context.out.note(f"{_described(found)} {'linked' if pack.link else 'installed'}")
+    was = f", was {done.before}" if done.before else ""
+    context.out.note(f"{_described(found)} {'linked' if pack.link else 'installed'}{was}")
     if missing:
         context.out.warning(f"{ref} needs configuration: {', '.join(missing)}")
         context.out.hint(f"attune pack config {ref} set {missing[0]}=…")

@@ -33,7 +33,6 @@ _HEADER_BYTES = 4096
 """Room in a tar stream for the headers of one entry, beside its content."""
 _MAX_STREAM_BYTES = MAX_TOTAL_BYTES + MAX_ENTRIES * _HEADER_BYTES
 
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ZIP_SUFFIX = ".zip"
 
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
@@ -49,10 +48,6 @@ class _Entry:
     content: IO[bytes] | None = None
     is_folder: bool = False
     is_executable: bool = False
-
-
-def is_archive(source: str) -> bool:
-    return source.lower().endswith((*TAR_SUFFIXES, ZIP_SUFFIX))
 
 
 def unpack(archive: Path, target: Path) -> Path:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import yaml
 
-    from attune_cli.runtime.model.definitions import Json
+    from attune_cli.runtime.model.actions import Json
 
 MAX_BYTES = 1024 * 1024
 """The existing platform's limit for a workflow file (domain.md 5.1); no other file needs more."""

@@ -16,7 +16,7 @@ from attune_cli.runtime.packs.schemas import schema_faults
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from attune_cli.runtime.model.definitions import Json, Schema
+    from attune_cli.runtime.model.actions import Json, Schema
     from attune_cli.runtime.packs.documents import Document, Path, Position
     from attune_cli.runtime.packs.findings import Severity
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from attune_cli.runtime.model.definitions import Json, RuntimeDefinition
+    from attune_cli.runtime.model.actions import Json, RuntimeDefinition
     from attune_cli.runtime.model.versions import Constraint
 
 PROBE_SECONDS = 20.0

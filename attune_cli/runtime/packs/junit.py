@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.packs.testing import Suite, PackTestReport
+    from attune_cli.runtime.packs.testing import PackTestReport, Suite
 
 
 def junit_xml(reports: list[PackTestReport]) -> str:

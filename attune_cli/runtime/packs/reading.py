@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import did_you_mean
-from attune_cli.runtime.model.definitions import BUILT_IN_RUNNERS, CONTAINER_RUNNER, HTTP_RUNNER
+from attune_cli.runtime.model.actions import BUILT_IN_RUNNERS, CONTAINER_RUNNER, HTTP_RUNNER
 from attune_cli.runtime.model.refs import pack_of
 from attune_cli.runtime.packs.files import leaves
 from attune_cli.runtime.packs.findings import Finding

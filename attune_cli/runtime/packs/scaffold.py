@@ -82,11 +82,11 @@ import json
 import sys
 
 parameters = json.load(sys.stdin)
-json.dump({"greeting": f"Hello, {parameters['name']}!"}, sys.stdout)
+print(json.dumps({"greeting": f"Hello, {parameters['name']}!"}))
 """,
     "node": """\
 const parameters = JSON.parse(require("fs").readFileSync(0, "utf8"));
-process.stdout.write(JSON.stringify({ greeting: `Hello, ${parameters.name}!` }));
+console.log(JSON.stringify({ greeting: `Hello, ${parameters.name}!` }));
 """,
 }
 

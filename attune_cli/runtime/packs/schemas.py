@@ -11,7 +11,7 @@ from attune_cli.runtime.model.parameters import is_json_schema, normalise, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from attune_cli.runtime.model.definitions import Json
+    from attune_cli.runtime.model.actions import Json
     from attune_cli.runtime.packs.documents import Path
     from attune_cli.runtime.packs.findings import Severity
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attune_cli
 from attune_cli.errors import NotFoundError
-from attune_cli.runtime.model.definitions import DEFINITIONS, ActionDefinition, RuntimeDefinition
+from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
+from attune_cli.runtime.model.automations import DEFINITIONS
 from attune_cli.runtime.packs.documents import DocumentError, parse_document
 from attune_cli.runtime.packs.fields import Fields
 from attune_cli.runtime.packs.files import list_files
@@ -29,7 +30,8 @@ from attune_cli.runtime.packs.reading import Installed, Reading, unresolved
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from attune_cli.runtime.model.definitions import Definition, PackManifest, WorkflowDefinition
+    from attune_cli.runtime.model.automations import Definition, WorkflowDefinition
+    from attune_cli.runtime.model.definitions import PackManifest
     from attune_cli.runtime.packs.findings import Severity
 
 Wanted = TypeVar("Wanted")

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import Detail, NotFoundError, UsageError
-from attune_cli.runtime.packs.archives import is_archive, unpack
 from attune_cli.runtime.packs.files import EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, list_files
 from attune_cli.runtime.packs.repositories import fetch, is_repository, without_password
 from attune_cli.runtime.packs.source import MANIFEST_NAMES
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from attune_cli.config import Home
     from attune_cli.runtime.packs.files import PackFile
 
+ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 DIGEST_CHARACTERS = 16
 
 
@@ -110,7 +110,9 @@ def _fetched(source: str, ref: str | None, temporary: Path, report: Callable[[st
         return fetch(str(Path(source).resolve()), ref, temporary / "repository")
     if ref is not None:
         raise UsageError(f"--ref names a version of a git repository, and '{source}' is none")
-    if Path(source).is_file() and is_archive(source):
+    if Path(source).is_file() and source.lower().endswith(ARCHIVE_SUFFIXES):
+        from attune_cli.runtime.packs.archives import unpack
+
         report(f"unpacking {source}")
         return unpack(Path(source), temporary / "archive")
     return _existing_folder(source)

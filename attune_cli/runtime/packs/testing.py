@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from attune_cli.runtime.clock import Instant
-    from attune_cli.runtime.model.definitions import Json, PackManifest
+    from attune_cli.runtime.model.actions import Json
+    from attune_cli.runtime.model.definitions import PackManifest
 
 Status = Literal["passed", "failed", "skipped", "error"]
 

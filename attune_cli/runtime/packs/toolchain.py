@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from attune_cli.config import Home
-    from attune_cli.runtime.model.definitions import RuntimeDefinition
+    from attune_cli.runtime.model.actions import RuntimeDefinition
     from attune_cli.runtime.packs.interpreters import Choice, Interpreters
 
 _BELONGING = {"package.json": ("package-lock.json", "npm-shrinkwrap.json", ".npmrc")}

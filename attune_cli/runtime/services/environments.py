@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import AttuneError, Detail, NotFoundError
-from attune_cli.runtime.model.definitions import (
-    BUILT_IN_RUNNERS,
-    ActionDefinition,
-    RuntimeDefinition,
-    SensorDefinition,
-)
+from attune_cli.runtime.model.actions import BUILT_IN_RUNNERS, ActionDefinition, RuntimeDefinition
+from attune_cli.runtime.model.automations import SensorDefinition
 from attune_cli.runtime.model.versions import parse_requirement
 from attune_cli.runtime.packs.environments import environments_of
 from attune_cli.runtime.packs.interpreters import choose

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli import __version__
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
-from attune_cli.runtime.model.definitions import DEFINITIONS, PackManifest, RuntimeDefinition
+from attune_cli.runtime.model.actions import RuntimeDefinition
+from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.model.versions import Requirement, Version, parse_requirement, parse_version
 from attune_cli.runtime.packs.reading import Installed
 from attune_cli.runtime.packs.source import core_pack_folder, read_pack, runtime_names
 from attune_cli.runtime.packs.staging import StagedPack, forget_content, place, staged
 from attune_cli.runtime.services import pack_config
 from attune_cli.runtime.store import definitions, packs
+from attune_cli.runtime.store.definitions import KINDS
 
 if TYPE_CHECKING:
     from attune_cli.config import Home
-    from attune_cli.runtime.model.definitions import Definition
+    from attune_cli.runtime.model.automations import Definition
     from attune_cli.runtime.packs.source import PackSource
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.definitions import Kind
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-KINDS = cast("tuple[Kind, ...]", tuple(DEFINITIONS))
-"""In load order (domain.md 1.1)."""
 CORE = "core"
 
 _SHOWN_EXECUTIONS = 5

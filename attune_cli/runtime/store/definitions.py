@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.store.database import Transaction
 
 Kind = Literal[
-    "action", "runtime", "trigger", "sensor", "rule", "workflow", "queue", "permission_set", "policy"
+    "permission_set", "runtime", "trigger", "action", "workflow", "queue", "rule", "sensor", "policy"
 ]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""In load order (domain.md 1.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast, get_args
 
-from attune_cli.runtime.model.definitions import (
+from attune_cli.runtime.model.actions import (
     CONTAINER_RUNNER,
     HTTP_RUNNER,
     WORKFLOW_RUNNER,
@@ -21,7 +21,7 @@ from attune_cli.runtime.model.versions import parse_runtime_constraint
 from attune_cli.runtime.packs.fields import text_members
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.model.definitions import Json
+    from attune_cli.runtime.model.actions import Json
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.packs.reading import Reading
 

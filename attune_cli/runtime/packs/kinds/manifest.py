@@ -10,7 +10,7 @@ from attune_cli.runtime.model.versions import is_semver, parse_requirement
 from attune_cli.runtime.packs.fields import text_members
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.model.definitions import Json
+    from attune_cli.runtime.model.actions import Json
     from attune_cli.runtime.packs.fields import Fields
 
 ABOUT = ("author", "email", "license", "homepage", "repository")

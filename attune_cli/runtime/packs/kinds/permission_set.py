@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import did_you_mean
-from attune_cli.runtime.model.definitions import PermissionSetDefinition
+from attune_cli.runtime.model.automations import PermissionSetDefinition
 from attune_cli.runtime.model.refs import label_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attune_cli.runtime.model.definitions import QueueDefinition
+from attune_cli.runtime.model.automations import QueueDefinition
 from attune_cli.runtime.model.refs import is_queue_ref, label_of, pack_of, qualify
 
 if TYPE_CHECKING:

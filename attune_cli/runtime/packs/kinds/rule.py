@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attune_cli.runtime.model.definitions import RuleDefinition
+from attune_cli.runtime.model.automations import RuleDefinition
 from attune_cli.runtime.model.refs import label_of
 from attune_cli.runtime.packs.kinds.action import permission_sets
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from attune_cli.runtime.model.definitions import RuntimeDefinition, RuntimeVersion
+from attune_cli.runtime.model.actions import RuntimeDefinition, RuntimeVersion
 from attune_cli.runtime.model.parameters import shown
 from attune_cli.runtime.model.refs import label_of
 from attune_cli.runtime.model.versions import parse_version
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.model.definitions import Json
+    from attune_cli.runtime.model.actions import Json
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.packs.reading import Reading
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attune_cli.runtime.model.definitions import TriggerDefinition
+from attune_cli.runtime.model.automations import TriggerDefinition
 from attune_cli.runtime.model.refs import label_of
 
 if TYPE_CHECKING:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast, get_args
 
 from attune_cli.errors import did_you_mean
-from attune_cli.runtime.model.definitions import (
-    WORKFLOW_RUNNER,
-    ActionDefinition,
-    CancellationPolicy,
-    WorkflowDefinition,
-)
+from attune_cli.runtime.model.actions import WORKFLOW_RUNNER, ActionDefinition
+from attune_cli.runtime.model.automations import CancellationPolicy, WorkflowDefinition
 from attune_cli.runtime.model.parameters import shown
 from attune_cli.runtime.model.refs import label_of
 from attune_cli.runtime.packs.kinds.action import BACKOFFS
@@ -18,7 +14,7 @@ from attune_cli.runtime.packs.kinds.action import BACKOFFS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from attune_cli.runtime.model.definitions import Json
+    from attune_cli.runtime.model.actions import Json
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.packs.reading import Reading
 
