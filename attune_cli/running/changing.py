@@ -15,6 +15,7 @@ from attune_cli.runtime.clock import SECOND, SystemClock
 from attune_cli.runtime.host import open_store, wake
 from attune_cli.runtime.services import executions
 from attune_cli.runtime.services.records import execution_record
+from attune_cli.runtime.services.reruns import rerun
 from attune_cli.runtime.services.submission import definition_of
 from attune_cli.runtime.store.execution_search import Filter, count
 from attune_cli.runtime.store.executions import get
@@ -99,9 +100,7 @@ def _retry(context: Context, store: Store, word: str, options: RunOptions) -> in
         if reader.faults:
             raise UsageError("parameters cannot be read", code="invalid_params", details=reader.faults)
         sealer = Sealer(context.home.secret_key)
-        submission = executions.rerun(
-            tx, word, reader.values, sealer, timeout_seconds=options.timeout_seconds
-        )
+        submission = rerun(tx, word, reader.values, sealer, timeout_seconds=options.timeout_seconds)
     return run_submission(context, store, submission, options)
 
 

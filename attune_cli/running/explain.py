@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attune_cli.context import Context
-    from attune_cli.runtime.model.definitions import ActionDefinition
+    from attune_cli.runtime.model.actions import ActionDefinition
 
 
 def explain_action(context: Context, arguments: Sequence[str]) -> str:

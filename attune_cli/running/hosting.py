@@ -14,7 +14,8 @@ from attune_cli.errors import PendingError
 from attune_cli.running.ending import how_it_ended, present
 from attune_cli.running.follow import Follower, sinks
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.host import InlineHost, connect_again
+from attune_cli.runtime.host import connect_again
+from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.services.submission import submit
 from attune_cli.runtime.store.sealing import Sealer
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError, UsageError, did_you_mean
 from attune_cli.output import Column
-from attune_cli.running.parameters import read_pairs
+from attune_cli.running.pairs import read_pairs
 from attune_cli.runtime.clock import SECOND, SystemClock, parse_rfc3339
 from attune_cli.runtime.host import open_store_for_reading
 from attune_cli.runtime.model.quantities import parse_duration

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from attune_cli.errors import UnavailableError, UsageError, did_you_mean
-from attune_cli.running.parameters import read_pairs
+from attune_cli.running.pairs import read_pairs
 from attune_cli.runtime.clock import SECOND, Instant, SystemClock, parse_rfc3339
 from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.services.submission import IfRunning

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from attune_cli.errors import Detail, UsageError
+from attune_cli.errors import Detail
 from attune_cli.runtime.model.parameters import coerce, is_secret, leaf_at, types_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from attune_cli.runtime.model.definitions import Schema
+    from attune_cli.runtime.model.actions import Schema
 
 
 @dataclass
@@ -141,17 +141,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot read {error.filename}: {error.strerror}"
     return str(error)
-
-
-def read_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
-    """Read `--label k=v` and `--env K=V`; raises UsageError with every fault."""
-    found: dict[str, str] = {}
-    faults: list[Detail] = []
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            faults.append(Detail(option, f"expected NAME=VALUE, got {pair!r}"))
-        found[name] = value
-    if faults:
-        raise UsageError(f"{option} cannot be read", details=faults)
-    return found

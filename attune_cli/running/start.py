@@ -13,7 +13,7 @@ from attune_cli.running.hosting import Work, run_apart, run_here
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store
-from attune_cli.runtime.model.definitions import ActionDefinition
+from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.parameters import prepare
 from attune_cli.runtime.services.records import execution_record

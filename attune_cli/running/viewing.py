@@ -13,7 +13,8 @@ from attune_cli.running.ending import how_it_ended
 from attune_cli.running.follow import LOOK_SECONDS, LogCopier, Sink, exit_code_of, sinks
 from attune_cli.running.hosting import cancelled_by_signals, start_background_host
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, rfc3339
-from attune_cli.runtime.host import InlineHost, connect_again, open_store
+from attune_cli.runtime.host import connect_again, open_store
+from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.services import executions as services
 from attune_cli.runtime.services.logs import STREAMS, Piece, StreamName, in_order, lines, read_from, tail
 from attune_cli.runtime.services.records import execution_record

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attune_cli.runtime.model.definitions import ActionDefinition
+from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.packs.source import read_pack
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.clock import SECOND
-from attune_cli.runtime.model.definitions import ActionDefinition, Retry
+from attune_cli.runtime.model.actions import ActionDefinition, Retry
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.store import executions, jobs
 from attune_cli.runtime.store.database import Store, Transaction, memory_store

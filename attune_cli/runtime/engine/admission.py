@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.engine.effects import Effect, Prepare, Start
 from attune_cli.runtime.engine.endings import end
 from attune_cli.runtime.engine.limits import STARTS_PER_TICK
-from attune_cli.runtime.model.definitions import Retry
+from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.store import executions
 

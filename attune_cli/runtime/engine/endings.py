@@ -10,7 +10,7 @@ from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.store import executions
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.model.definitions import Retry
+    from attune_cli.runtime.model.actions import Retry
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.executions import Startable
 

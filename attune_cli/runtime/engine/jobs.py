@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.engine.endings import end
-from attune_cli.runtime.model.definitions import Retry
+from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.pointers import put_at

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.model.definitions import Json
+    from attune_cli.runtime.model.actions import Json
 
 Operation = Literal["set", "prepend", "append"]
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from attune_cli.runtime.model.definitions import ActionDefinition, RuntimeDefinition
+from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 
 
 @dataclass(frozen=True, kw_only=True)

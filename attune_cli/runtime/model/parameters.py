@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jsonschema_rs import ValidationError
 
-    from attune_cli.runtime.model.definitions import Json, Schema
+    from attune_cli.runtime.model.actions import Json, Schema
 
 Leaf = dict[str, Any]
 Path = tuple[str | int, ...]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.clock import SECOND, Instant
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.model.definitions import Retry
+    from attune_cli.runtime.model.actions import Retry
 
 _LONGEST_DELAY_SECONDS = 365 * 24 * 3600.0
 

@@ -36,15 +36,17 @@ def _render_text(text: str, names: Mapping[str, object]) -> object:
 
 def look_up(path: str, names: Mapping[str, object]) -> object:
     """Return what a dotted path leads to, an index being a segment too; None when it leads nowhere."""
-    value: Any = names
+    value: object = names
     for part in path.split("."):
-        if isinstance(value, list) and part.isdigit() and int(part) < len(cast("list[Any]", value)):
-            value = value[int(part)]
-        elif isinstance(value, dict) and part in value:
-            value = cast("dict[str, Any]", value)[part]
-        else:
-            return None
-    return cast("object", value)
+        value = _step(value, part)
+    return value
+
+
+def _step(value: object, part: str) -> object:
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return items[int(part)] if part.isdecimal() and int(part) < len(items) else None
+    return cast("dict[str, object]", value).get(part) if isinstance(value, dict) else None
 
 
 def _as_text(value: object) -> str:

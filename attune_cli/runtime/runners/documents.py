@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from attune_cli.runtime.model.definitions import DocumentFormat
+    from attune_cli.runtime.model.actions import DocumentFormat
 
 _SHELL_OWN = frozenset(
     {"IFS", "UID", "EUID", "PPID", "GROUPS", "OPTIND", "SHELLOPTS", "BASHOPTS", "PATH", "HOME"}

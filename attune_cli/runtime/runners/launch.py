@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from attune_cli.errors import AttuneError, UsageError
-from attune_cli.runtime.model.definitions import HTTP_RUNNER
+from attune_cli.runtime.model.actions import HTTP_RUNNER
 from attune_cli.runtime.model.refs import looks_like_file
 from attune_cli.runtime.model.templates import render
 from attune_cli.runtime.packs.environments import Environment, build_environment

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from attune_cli.config import Home, Settings
-    from attune_cli.runtime.model.definitions import ActionDefinition
+    from attune_cli.runtime.model.actions import ActionDefinition
     from attune_cli.runtime.model.facts import Fact
     from attune_cli.runtime.runners.api import Job, Seen
     from attune_cli.runtime.runners.launch import Launcher

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from attune_cli.runtime.model.definitions import ActionDefinition, OutputFormat
+    from attune_cli.runtime.model.actions import ActionDefinition, OutputFormat
     from attune_cli.runtime.supervisor import RunExit, StreamSummary
 
 _STDOUT_IN_RECORD_BYTES = 256 * 1024

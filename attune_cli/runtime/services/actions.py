@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
-from attune_cli.runtime.model.definitions import WORKFLOW_RUNNER, ActionDefinition
+from attune_cli.runtime.model.actions import WORKFLOW_RUNNER, ActionDefinition
 from attune_cli.runtime.model.parameters import to_json_schema, types_of
 from attune_cli.runtime.store import definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from attune_cli.runtime.model.definitions import Schema
+    from attune_cli.runtime.model.actions import Schema
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.definitions import Row
 

@@ -7,10 +7,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
-from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.services.records import Record, change_record, execution_record
-from attune_cli.runtime.services.submission import Submission, definition_of
-from attune_cli.runtime.store import definitions, execution_search, executions, notifications
+from attune_cli.runtime.store import execution_search, executions, notifications
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.execution_search import Filter
-    from attune_cli.runtime.store.sealing import Sealer
 
 
 def find(tx: Transaction, word: str) -> Execution:
@@ -79,37 +76,6 @@ def cancel_ownerless(tx: Transaction, execution: Execution) -> None:
     """Carry out the cancel of an execution that nobody owns: anybody may change it."""
     if execution.host is None:
         executions.cancel_ownerless(tx, execution.id)
-
-
-def rerun(
-    tx: Transaction,
-    word: str,
-    overrides: dict[str, Any],
-    sealer: Sealer,
-    *,
-    timeout_seconds: float | None = None,
-) -> Submission:
-    """Return a submission that runs an execution again: its parameters, some replaced, and today's action."""
-    execution = find(tx, word)
-    row = executions.startable(tx, execution.id)
-    parameters: dict[str, Any] = dict(execution.parameters)
-    environment: dict[str, str] = {}
-    if row is not None and row.sealed is not None:
-        sealed = sealer.unseal(row.sealed)
-        environment = sealed["environment"]
-        for pointer, value in sealed["parameters"].items():
-            put_at(parameters, pointer, value)
-    parameters.update(overrides)
-    stored = definitions.get(tx, "action", execution.action_ref) is not None
-    return Submission(
-        action_ref=execution.action_ref,
-        parameters=parameters,
-        definition=None if stored else definition_of(tx, execution),
-        labels=execution.labels,
-        environment=environment,
-        timeout_seconds=execution.timeout_seconds if timeout_seconds is None else timeout_seconds,
-        rerun_of=execution.id,
-    )
 
 
 def result_value(record: Record, stdout: Path) -> object:

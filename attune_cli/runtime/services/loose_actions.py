@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from attune_cli.errors import Detail, UsageError
-from attune_cli.runtime.model.definitions import ActionDefinition, RuntimeDefinition
+from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 from attune_cli.runtime.model.refs import qualify
 from attune_cli.runtime.packs.documents import DocumentError, parse_document
 from attune_cli.runtime.packs.source import MANIFEST_NAMES, read_pack

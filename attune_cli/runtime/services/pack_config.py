@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from attune_cli.errors import Detail
-    from attune_cli.runtime.model.definitions import Schema
+    from attune_cli.runtime.model.actions import Schema
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.packs import Pack
     from attune_cli.runtime.store.sealing import Sealer

@@ -1,0 +1,147 @@
+"""The host of `attune run`: an engine thread and a supervisor thread in this process, which end with it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from attune_cli.runtime.clock import SECOND, SystemClock, monotonic_seconds
+from attune_cli.runtime.engine.doorbell import Doorbell, ring_host
+from attune_cli.runtime.engine.jobs import JobReader
+from attune_cli.runtime.engine.presence import HostLock
+from attune_cli.runtime.engine.tick import Engine
+from attune_cli.runtime.host import boot_id
+from attune_cli.runtime.model.entities import Host
+from attune_cli.runtime.runners.launch import Launcher
+from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.store import executions
+from attune_cli.runtime.store.sealing import Sealer
+from attune_cli.runtime.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from attune_cli.config import Home, Settings
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.runners.api import Runner
+    from attune_cli.runtime.store.database import Store, Transaction
+
+Answer = TypeVar("Answer")
+
+_POLL_SECONDS = 1.0
+
+
+class InlineHost:
+    """Runs executions in this process. Use as a context: leaving it ends what still runs."""
+
+    def __init__(self, home: Home, settings: Settings, store: Store) -> None:
+        self.id = os.urandom(8).hex()
+        self.sealer = Sealer(home.secret_key)
+        self.changed = threading.Event()
+        self._home = home
+        self._lock = HostLock(home.hosts, self.id)
+        self._doorbell = Doorbell(home.hosts, self.id)
+        self._leaving = False
+        self._grace_seconds = settings.grace_seconds
+        self._failure: BaseException | None = None
+        clock = SystemClock()
+        host = Host(id=self.id, kind="inline", pid=os.getpid(), boot_id=boot_id(), started=clock.now())
+        self._runner = ProcessRunner(
+            home=home,
+            settings=settings,
+            launcher=Launcher(home, environment=os.environ, allow=settings.environment_allow),
+            report=self._report,
+        )
+        self._supervisor = Supervisor(clock=clock, report=self._runner.ended)
+        self._runner.supervise_with(self._supervisor)
+        runners: dict[str, Runner] = {self._runner.kind: self._runner}
+        self._store = store
+        self._engine = Engine(
+            store=store,
+            clock=clock,
+            host=host,
+            runners=runners,
+            jobs=JobReader(self.sealer),
+            slots=settings.slots,
+            poke=lambda other: ring_host(home.hosts, other),
+        )
+        self._clock = clock
+        self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._supervisor.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_runs()
+        self._supervisor.close()
+        self._leaving = True
+        self._doorbell.ring()
+        self._thread.join()
+        self._doorbell.close()
+        self._lock.release()
+
+    def request(self, work: Callable[[Transaction], Answer]) -> Future[Answer]:
+        """Do `work` in the engine's next transaction; the future is answered after its commit."""
+        future = self._engine.request(work)
+        self._doorbell.ring()
+        return future
+
+    def wait(self, seconds: float) -> None:
+        """Wait until this host has done something, at most so long; raises what ended the engine, if it did."""
+        if self._failure is not None:
+            raise self._failure
+        self.changed.wait(seconds)
+        self.changed.clear()
+
+    def cancel_tree(self, execution_id: int, reason: str) -> None:
+        """Leave the intent to cancel an execution, its further attempts and all below it."""
+        self.request(lambda tx: executions.request_cancel_tree(tx, execution_id, reason))
+
+    def _end_runs(self) -> None:
+        """Cancel what still runs, so that its row says so; the supervisor kills whatever resists."""
+        give_up = monotonic_seconds() + self._grace_seconds + _POLL_SECONDS
+        while self._failure is None and self.request(self._cancel_running).result():
+            if monotonic_seconds() > give_up:
+                return
+            self.changed.clear()
+            self.changed.wait(_POLL_SECONDS)
+
+    def _cancel_running(self, tx: Transaction) -> int:
+        running = [one for one in executions.owned_live(tx, [self.id]) if one.status.holds_slot]
+        for execution in running:
+            executions.request_cancel(tx, execution.id, "its host ended")
+        return len(running)
+
+    def _report(self, fact: object) -> None:
+        self._engine.report(fact)  # pyright: ignore[reportArgumentType] - the runner reports facts only
+        self._doorbell.ring()
+
+    def _serve(self) -> None:
+        """Tick whenever something is new: a fact, a request, a ring, a due time, another's commit."""
+        try:
+            self._engine.boot([])
+            version = self._store.data_version()
+            while not self._leaving:
+                self.changed.set()
+                due = self._engine.next_due()
+                rang = self._engine.has_news or self._doorbell.wait(self._patience(due))
+                seen, version = version, self._store.data_version()
+                if rang or seen != version or (due is not None and due <= self._clock.now()):
+                    self._engine.tick()
+            while self._engine.has_news:
+                self._engine.tick()
+            self._engine.leave()
+        except BaseException as error:  # noqa: BLE001 - told to the main thread, which raises it
+            self._failure = error
+        finally:
+            self.changed.set()
+
+    def _patience(self, due: Instant | None) -> float:
+        """Return how long to wait for a ring: until something is due, or the poll for rings that were missed."""
+        if due is None:
+            return _POLL_SECONDS
+        return min(_POLL_SECONDS, max(0.0, (due - self._clock.now()) / SECOND))
