@@ -1,0 +1,221 @@
+"""The supervisor: one thread that starts runs, serves their pipes and deadlines, and reports their ends."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.clock import monotonic_seconds
+from attune_cli.runtime.supervisor import folder, orphans
+from attune_cli.runtime.supervisor.family import reap_orphans
+from attune_cli.runtime.supervisor.launch import NotStartedError
+from attune_cli.runtime.supervisor.pump import Drain
+from attune_cli.runtime.supervisor.run import Run, not_started
+from attune_cli.runtime.supervisor.values import RunExit, Spawn, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from attune_cli.runtime.clock import Clock
+
+_POLL_SECONDS = 0.05
+"""How often the end of a leader is looked for, where the system does not tell it."""
+
+_PATROL_SECONDS = 1.0
+"""How often orphans of runs that go on are reaped. None can exist without a run, so an idle loop sleeps."""
+
+_CLOSE_SECONDS = 10.0
+"""After this long a process that does not even obey KILL is left behind."""
+
+_WAKE_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class _Close:
+    """Kill what still runs, and end the loop."""
+
+
+class Supervisor:
+    """Runs processes for an engine. Commands may come from any thread and return at once.
+
+    `report` is called on the loop's thread, once for each spawned run, after its `exit.json` is written.
+    """
+
+    def __init__(self, *, clock: Clock, report: Callable[[RunExit], None]) -> None:
+        self._clock = clock
+        self._report = report
+        self._lock = threading.Lock()
+        self._commands: deque[Spawn | Stop | _Close] = deque()
+        self._known: set[str] = set()
+        self._closed = False
+        self._runs: dict[str, Run] = {}
+        self._close_until: float | None = None
+        self._patrol_at = 0.0
+        self._drain = Drain()
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, (None, self._woken))
+        for descriptor in (self._wake_reader, self._wake_writer):
+            os.set_blocking(descriptor, False)
+        self._thread = threading.Thread(target=self._loop, name="attune-supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Start the loop's thread. Commands given earlier have waited for it."""
+        self._thread.start()
+
+    def spawn(self, spawn: Spawn) -> None:
+        """Start a run; one that is known goes on as it is. Raises RuntimeError after `close`."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the supervisor is closed")
+            if spawn.run not in self._known:
+                self._known.add(spawn.run)
+                self._submit(spawn)
+
+    def stop(self, run: str, *, grace_seconds: float | None = None) -> None:
+        """End a run by TERM, and by KILL after the grace; a second stop kills at once. Ignores unknown runs."""
+        with self._lock:
+            if not self._closed:
+                self._submit(Stop(run=run, grace_seconds=grace_seconds))
+
+    def knows(self, run: str) -> bool:
+        """Say whether a run was spawned and its end is not yet reported."""
+        return run in self._known
+
+    def close(self) -> None:
+        """Kill what still runs (reported as cancelled), reap everything, and end the thread."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._submit(_Close())
+                if self._thread.ident is None:
+                    self._dispose()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _submit(self, command: Spawn | Stop | _Close) -> None:
+        self._commands.append(command)
+        # A full pipe wakes as well as a longer one.
+        with suppress(BlockingIOError):
+            os.write(self._wake_writer, b"\0")
+
+    def _woken(self) -> None:
+        os.read(self._wake_reader, _WAKE_BYTES)
+
+    def _loop(self) -> None:
+        orphans.adopt()
+        try:
+            while not self._over():
+                for key, _ in self._selector.select(self._pause_seconds()):
+                    self._serve(*key.data)
+                self._obey()
+                self._tick(monotonic_seconds())
+        finally:
+            orphans.release()
+            self._dispose()
+
+    def _over(self) -> bool:
+        if self._close_until is None:
+            return False
+        return not self._runs or monotonic_seconds() >= self._close_until
+
+    def _pause_seconds(self) -> float | None:
+        if not self._runs:
+            return None
+        now = monotonic_seconds()
+        moments = [run.due for run in self._runs.values() if run.due is not None]
+        moments.append(self._patrol_at)
+        if any(run.polled for run in self._runs.values()):
+            moments.append(now + _POLL_SECONDS)
+        return max(0.0, min(moments) - now)
+
+    def _tick(self, now: float) -> None:
+        for run in tuple(self._runs.values()):
+            self._serve(run, partial(run.tick, now))
+            if run.polled:
+                self._serve(run, run.check)
+        if self._runs and now >= self._patrol_at:
+            self._patrol_at = now + _PATROL_SECONDS
+            self._serve(None, reap_orphans)
+
+    def _serve(self, run: Run | None, step: Callable[[], None]) -> None:
+        """One run's failure is its own; the loop goes on."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other runs need the loop
+            if run is None:
+                self._show()
+            else:
+                run.fail(error)
+
+    def _show(self) -> None:
+        """Let the program show the present exception as it shows those that end a thread."""
+        threading.excepthook(threading.ExceptHookArgs([*sys.exc_info(), self._thread]))
+
+    def _obey(self) -> None:
+        while self._commands:
+            match self._commands.popleft():
+                case Spawn() as spawn:
+                    self._begin(spawn)
+                case Stop(run=name, grace_seconds=grace_seconds):
+                    self._stop(name, grace_seconds)
+                case _Close():
+                    self._close_until = monotonic_seconds() + _CLOSE_SECONDS
+                    for name in tuple(self._runs):
+                        self._stop(name, 0)
+
+    def _stop(self, name: str, grace_seconds: float | None) -> None:
+        run = self._runs.get(name)
+        if run is not None:
+            self._serve(run, partial(run.stop, grace_seconds))
+
+    def _begin(self, spawn: Spawn) -> None:
+        now = self._clock.now()
+        fault = _make_folder(spawn.folder)
+        if fault is not None:
+            self._deliver(not_started(spawn, fault, now))
+            return
+        try:
+            run = Run(spawn, self._clock, self._selector, self._drain, over=self._deliver)
+        except Exception as error:  # noqa: BLE001  # a fault of our own too is this run's alone
+            reason = str(error) if isinstance(error, NotStartedError) else f"internal error: {error!r}"
+            run_exit = not_started(spawn, reason, now)
+            with suppress(OSError):
+                folder.write_exit(spawn.folder, run_exit)
+            self._deliver(run_exit)
+        else:
+            self._runs[spawn.run] = run
+            self._serve(run, run.begin)
+
+    def _deliver(self, run_exit: RunExit) -> None:
+        self._runs.pop(run_exit.run, None)
+        self._known.discard(run_exit.run)
+        try:
+            self._report(run_exit)
+        except Exception:  # noqa: BLE001  # a fault of the listener must not end the loop
+            self._show()
+
+    def _dispose(self) -> None:
+        self._selector.close()
+        self._drain.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+
+
+def _make_folder(path: Path) -> str | None:
+    """Make a run's folder, or return in a sentence why that cannot be done."""
+    try:
+        os.mkdir(path, 0o700)  # noqa: PTH102  # as cheap as can be: this is the path of every run
+    except FileExistsError:
+        return f"its folder {path} exists: it had its chance before"
+    except OSError as error:
+        return f"cannot make its folder {path}: {error.strerror}"
+    return None
