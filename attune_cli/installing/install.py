@@ -19,7 +19,7 @@ from attune_cli.runtime.packs.interpreters import Interpreters
 from attune_cli.runtime.packs.source import read_pack, without_faulty
 from attune_cli.runtime.packs.staging import scratch_copy, staged
 from attune_cli.runtime.packs.testing import has_tests, run_tests
-from attune_cli.runtime.services import pack_config, packs
+from attune_cli.runtime.services import installation, pack_config, packs
 from attune_cli.runtime.services.environments import refuse_missing_runtimes
 from attune_cli.runtime.store.sealing import Sealer
 
@@ -84,7 +84,7 @@ def _install(context: Context, store: Store, source: str, options: InstallOption
 def _read(context: Context, store: Store, pack: StagedPack, options: InstallOptions) -> PackSource:
     """Read the staged pack, and say what is not quite right with it."""
     with store.read(SystemClock().now()) as tx:
-        installed = packs.installed(tx)
+        installed = installation.installed(tx)
     shown_as = os.path.join(pack.source, "") if Path(pack.source).is_dir() else ""  # noqa: PTH118 - a prefix
     found = read_pack(pack.folder, shown_as=shown_as, installed=installed)
     if options.strict:
@@ -97,7 +97,7 @@ def _read(context: Context, store: Store, pack: StagedPack, options: InstallOpti
         context.out.note(
             f"left out of {found.manifest.ref}: {', '.join(skipped) or 'nothing that has a ref'}"
         )
-    packs.refuse_faults(found)
+    installation.refuse_faults(found)
     for finding in found.findings:
         context.out.warning(str(finding))
     return found
@@ -109,9 +109,9 @@ def _refuse_what_cannot_fit(
     """Refuse early what the transaction would refuse, and what needs programs to be asked."""
     interpreters = Interpreters(context.home.environments / "interpreters.json")
     with store.read(SystemClock().now()) as tx:
-        packs.refuse_conflict(tx, found.manifest, pack, upgrade=options.upgrade)
+        installation.refuse_conflict(tx, found.manifest, pack, upgrade=options.upgrade)
         if options.dependencies:
-            packs.refuse_dependencies(tx, found.manifest)
+            installation.refuse_dependencies(tx, found.manifest)
             refuse_missing_runtimes(tx, found.manifest, interpreters)
 
 
@@ -142,7 +142,7 @@ def _put_in(
 ) -> dict[str, Any]:
     clock, ref = SystemClock(), found.manifest.ref
     with store.write(clock.now()) as tx:
-        done = packs.install(
+        done = installation.install(
             tx,
             pack,
             found,
@@ -152,7 +152,7 @@ def _put_in(
             dependencies=options.dependencies,
         )
     with store.write(clock.now()) as tx:
-        packs.sweep(tx, ref, home=context.home)
+        installation.sweep(tx, ref, home=context.home)
         record = {**packs.pack_record(tx, packs.find(tx, ref)), "before": done.before, "folder": done.folder}
         missing = pack_config.config_record(packs.find(tx, ref))["missing"]
     was = f", was {done.before}" if done.before else ""
@@ -179,14 +179,14 @@ def upgrade_packs(
     store = open_store(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         if everything:
-            refs = [record["ref"] for record in packs.list_packs(tx) if record["ref"] != packs.CORE]
+            refs = [record["ref"] for record in packs.list_packs(tx) if record["ref"] != installation.CORE]
         origins = [packs.find(tx, ref) for ref in refs]
     if not refs and not everything:
         raise UsageError("no pack to upgrade", hint="attune pack upgrade REF, or --all")
     records: list[dict[str, Any]] = []
     try:
         for pack in origins:
-            if pack.ref == packs.CORE:
+            if pack.ref == installation.CORE:
                 records += _upgrade_core(context, store)
             else:
                 again = replace(options, upgrade=True, link=pack.link is not None)
@@ -198,9 +198,9 @@ def upgrade_packs(
 
 def _upgrade_core(context: Context, store: Store) -> list[dict[str, Any]]:
     with store.write(SystemClock().now()) as tx:
-        before = packs.find(tx, packs.CORE).version
-        packs.install_core_pack(tx, home=context.home)
-        return [{**packs.pack_record(tx, packs.find(tx, packs.CORE)), "before": before}]
+        before = packs.find(tx, installation.CORE).version
+        installation.install_core_pack(tx, home=context.home)
+        return [{**packs.pack_record(tx, packs.find(tx, installation.CORE)), "before": before}]
 
 
 # --- uninstall
@@ -218,10 +218,10 @@ def uninstall_packs(context: Context, refs: Sequence[str], *, keep_data: bool, n
         confirm_name(context, ref, name)
     with store.write(SystemClock().now()) as tx:
         for ref in found:
-            packs.uninstall(tx, ref, keep_keys=keep_data, together_with=frozenset(found))
+            installation.uninstall(tx, ref, keep_keys=keep_data, together_with=frozenset(found))
     for ref in found:
         with store.write(SystemClock().now()) as tx:
-            packs.sweep(tx, ref, home=context.home)
+            installation.sweep(tx, ref, home=context.home)
         if not keep_data:
             delete_environments(context.home, ref)
         context.out.note(f"pack {ref} removed")

@@ -15,7 +15,7 @@ from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.packs.source import read_pack
 from attune_cli.runtime.packs.staging import scratch_copy
 from attune_cli.runtime.packs.testing import PackTestReport, has_tests, run_tests
-from attune_cli.runtime.services import packs
+from attune_cli.runtime.services import installation, packs
 from attune_cli.runtime.services.environments import content_folder
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _pack_to_test(context: Context, word: str, stack: ExitStack) -> tuple[Path, 
     """Return folder and manifest; an installed pack is tested on a copy, so that its content stays as it is."""
     if Path(word).is_dir():
         found = read_pack(Path(word), shown_as=f"{word}/")
-        packs.refuse_faults(found)
+        installation.refuse_faults(found)
         return Path(word).resolve(), found.manifest
     if "/" in word:
         raise NotFoundError(f"no pack folder '{word}'", hint="attune pack new REF")

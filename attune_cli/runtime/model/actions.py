@@ -16,7 +16,6 @@ Delivery = Literal["stdin", "file"]
 DocumentFormat = Literal["json", "dotenv", "yaml"]
 OutputFormat = Literal["text", "json", "yaml", "jsonl"]
 Backoff = Literal["constant", "linear", "exponential"]
-PolicyMethod = Literal["cancel", "enqueue"]
 
 HTTP_RUNNER = "core.http"
 CONTAINER_RUNNER = "core.container"

@@ -1,4 +1,4 @@
-"""What packs define, in the one internal form. Readers are tolerant, this form is canonical (domain.md 1)."""
+"""A pack's manifest, and the policies that a start has to ask (domain.md 1.2, 1.11)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from attune_cli.runtime.model.actions import Json, Schema
 
-CancellationPolicy = Literal["allow_finish", "cancel_running"]
 PolicyMethod = Literal["cancel", "enqueue"]
 
 

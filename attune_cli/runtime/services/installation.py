@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from attune_cli import __version__
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError
-from attune_cli.runtime.model.definitions import RuntimeDefinition
+from attune_cli.runtime.model.actions import RuntimeDefinition
 from attune_cli.runtime.model.versions import Requirement, Version, parse_requirement, parse_version
 from attune_cli.runtime.packs.reading import Installed
 from attune_cli.runtime.packs.source import core_pack_folder, read_pack, runtime_names
