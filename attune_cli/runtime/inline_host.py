@@ -21,10 +21,10 @@ from attune_cli.runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     from attune_cli.config import Home, Settings
     from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.engine.replies import Reply
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Store, Transaction
 
@@ -84,8 +84,8 @@ class InlineHost:
         self._doorbell.close()
         self._lock.release()
 
-    def request(self, work: Callable[[Transaction], Answer]) -> Future[Answer]:
-        """Do `work` in the engine's next transaction; the future is answered after its commit."""
+    def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
+        """Do `work` in the engine's next transaction; the reply comes after its commit."""
         future = self._engine.request(work)
         self._doorbell.ring()
         return future

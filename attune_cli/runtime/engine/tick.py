@@ -7,7 +7,6 @@ so. A crash at any point loses at most effects, and the boot tick makes those go
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attune_cli.errors import AttuneError
@@ -16,6 +15,7 @@ from attune_cli.runtime.engine.admission import admit
 from attune_cli.runtime.engine.effects import Effect, Poke, Prepare, Start, Stop
 from attune_cli.runtime.engine.endings import CANCELLED_BEFORE_START, end
 from attune_cli.runtime.engine.recovery import inspect, settle
+from attune_cli.runtime.engine.replies import Reply
 from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.store import executions, hosts
@@ -56,7 +56,7 @@ class Engine:
         self._poke = poke
         self._probe = probe
         self._facts: deque[Fact] = deque()
-        self._requests: deque[tuple[Callable[[Transaction], Any], Future[Any]]] = deque()
+        self._requests: deque[tuple[Callable[[Transaction], Any], Reply[Any]]] = deque()
         self._takes_ownerless = host.kind == "daemon"
         self._first_stage: Callable[[Transaction], list[Effect]] | None = None
 
@@ -66,11 +66,11 @@ class Engine:
         """Take in a fact; it is believed in the next tick."""
         self._facts.append(fact)
 
-    def request(self, work: Callable[[Transaction], Answer]) -> Future[Answer]:
-        """Do `work` in the next tick's transaction; the future is answered after the commit."""
-        future: Future[Answer] = Future()
-        self._requests.append((work, future))
-        return future
+    def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
+        """Do `work` in the next tick's transaction; the reply comes after the commit."""
+        reply: Reply[Answer] = Reply()
+        self._requests.append((work, reply))
+        return reply
 
     @property
     def has_news(self) -> bool:
@@ -120,13 +120,16 @@ class Engine:
         except Exception as error:
             # Nothing was committed, so nothing was believed: the facts wait for the next tick.
             self._facts.extendleft(reversed(facts))
-            for _, future in requests:
-                future.set_exception(error)
+            for _, reply in requests:
+                reply.fail(error)
             raise
         self._first_stage = None
         self._perform(effects)
-        for (_, future), answer in zip(requests, answers, strict=True):
-            _resolve(future, answer)
+        for (_, reply), answer in zip(requests, answers, strict=True):
+            if isinstance(answer, AttuneError):
+                reply.fail(answer)
+            else:
+                reply.give(answer)
 
     def next_due(self) -> Instant | None:
         """Return when the next tick is needed though nothing happens: a retry or a planned start falls due."""
@@ -216,10 +219,3 @@ class Engine:
 
 def _take(queue: deque[Any], limit: int) -> list[Any]:
     return [queue.popleft() for _ in range(min(limit, len(queue)))]
-
-
-def _resolve(future: Future[Any], answer: object) -> None:
-    if isinstance(answer, AttuneError):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -33,8 +33,9 @@ class JobDefinition:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @cached_property
-    def digest(self) -> str:
-        return hashlib.sha256(self.document.encode("utf-8", "surrogatepass")).hexdigest()
+    def checksum(self) -> int:
+        """A number by which equal documents are found (a hash function of OpenSSL's takes 5 ms to import)."""
+        return zlib.crc32(self.document.encode("utf-8", "surrogatepass"))
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> JobDefinition:

@@ -85,6 +85,8 @@ def prepare(schema: Schema, given: Mapping[str, Json]) -> tuple[dict[str, Json],
         if values.get(name) is None and leaf.get("default") is not None:
             values[name] = leaf["default"]
     unknown = [_unknown(schema, name) for name in values if name not in schema]
+    if not given and not any(leaf.get("required") is True for leaf in schema.values()):
+        return values, []  # nothing but defaults, which were checked when the action was installed
     declared = {
         name: value
         for name, value in values.items()

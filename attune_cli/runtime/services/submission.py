@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
-from attune_cli.runtime.model.definitions import (
+from attune_cli.runtime.model.actions import (
     CONTAINER_RUNNER,
     HTTP_RUNNER,
     WORKFLOW_RUNNER,
     ActionDefinition,
-    PackManifest,
-    PolicyDefinition,
     RuntimeDefinition,
 )
 from attune_cli.runtime.model.entities import REDACTED, Outcome, RunError
@@ -28,6 +25,7 @@ from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 if TYPE_CHECKING:
     from attune_cli.config import Settings
     from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.definitions import PolicyDefinition
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
@@ -127,7 +125,7 @@ def job_of(
     """Return what a run of `action` is started with; `runtimes` are known besides the installed ones."""
     pack = packs.get(tx, action.pack_ref)
     if pack is not None:
-        action = _with_pack_limits(action, PackManifest.from_json(pack.manifest))
+        action = _with_pack_limits(action, pack.manifest)
     return JobDefinition(
         kind=_kind(action),
         action=action,
@@ -166,10 +164,10 @@ def _runtime(tx: Transaction, action: ActionDefinition) -> RuntimeDefinition | N
     return RuntimeDefinition.from_json(row.definition)
 
 
-def _with_pack_limits(action: ActionDefinition, manifest: PackManifest) -> ActionDefinition:
-    stdout = action.max_stdout_bytes if action.max_stdout_bytes is not None else manifest.max_stdout_bytes
-    stderr = action.max_stderr_bytes if action.max_stderr_bytes is not None else manifest.max_stderr_bytes
-    return replace(action, max_stdout_bytes=stdout, max_stderr_bytes=stderr)
+def _with_pack_limits(action: ActionDefinition, manifest: dict[str, Any]) -> ActionDefinition:
+    """Give the action its pack's log limits where it sets none itself."""
+    names = ("max_stdout_bytes", "max_stderr_bytes")
+    return replace(action, **{name: manifest.get(name) for name in names if getattr(action, name) is None})
 
 
 def _timeout(submission: Submission, action: ActionDefinition, settings: Settings) -> float | None:
@@ -296,7 +294,12 @@ def _limit(
 
 def _nearest_policy(tx: Transaction, action: ActionDefinition) -> PolicyDefinition | None:
     """The most specific wins: of the action, of its pack (domain.md 2.9)."""
-    known = [PolicyDefinition.from_json(row.definition) for row in definitions.enabled(tx, "policy")]
+    rows = definitions.enabled(tx, "policy")
+    if not rows:
+        return None
+    from attune_cli.runtime.model.definitions import PolicyDefinition
+
+    known = [PolicyDefinition.from_json(row.definition) for row in rows]
     for_action = [policy for policy in known if policy.action_ref == action.ref]
     for_pack = [
         policy for policy in known if policy.action_ref is None and policy.pack_ref == action.pack_ref
@@ -308,6 +311,8 @@ def _group(name: str, paths: tuple[str, ...], parameters: dict[str, Any]) -> str
     """Name the group of these values; by a digest, since one of them may be secret."""
     if not paths:
         return name
+    import hashlib
+
     values = [look_up(path.removeprefix("parameters."), parameters) for path in paths]
     return f"{name} {hashlib.sha256(executions.dump(values).encode()).hexdigest()[:16]}"
 

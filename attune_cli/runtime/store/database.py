@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import UnavailableError
@@ -144,6 +143,8 @@ def connect(path: Path | str, *, timeout_seconds: float = 30.0, uri: bool = Fals
 
 def create_schema(connection: sqlite3.Connection) -> None:
     """Make an empty database of this version: schema, guard and version in one transaction."""
+    from importlib import resources
+
     schema = resources.files("attune_cli.runtime.store").joinpath("schema.sql").read_text("utf-8")
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")

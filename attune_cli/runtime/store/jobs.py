@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 def intern(tx: Transaction, definition: JobDefinition) -> int:
     """Return the id of the job with this definition, inserting it when it is new."""
-    row = tx.execute("SELECT id FROM job WHERE digest = ?", (definition.digest,)).fetchone()
+    known = (definition.checksum, definition.document)
+    row = tx.execute("SELECT id FROM job WHERE checksum = ? AND definition = ?", known).fetchone()
     if row is None:
         row = tx.execute(
-            "INSERT INTO job (digest, definition) VALUES (?, ?) RETURNING id",
-            (definition.digest, definition.document),
+            "INSERT INTO job (checksum, definition) VALUES (?, ?) RETURNING id", known
         ).fetchone()
     return int(row[0])
 

@@ -97,9 +97,10 @@ CREATE TABLE key (
 -- What an execution was started with, shared by all that started with the same: an upgrade changes none.
 CREATE TABLE job (
   id INTEGER PRIMARY KEY,
-  digest TEXT NOT NULL UNIQUE,
+  checksum INTEGER NOT NULL,             -- finds candidates; the text decides
   definition TEXT NOT NULL
 ) STRICT;
+CREATE INDEX job_checksum ON job (checksum);
 
 CREATE TABLE execution (
   id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: it names a log folder

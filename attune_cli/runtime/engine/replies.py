@@ -1,0 +1,32 @@
+"""What a caller waits for while its request is done by the engine thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class Reply(Generic[Answer]):
+    """One answer, given once. (concurrent.futures has the same, and imports logging at every start.)"""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._answers: list[Answer] = []
+        self._error: BaseException | None = None
+
+    def give(self, answer: Answer) -> None:
+        self._answers.append(answer)
+        self._ready.set()
+
+    def fail(self, error: BaseException) -> None:
+        self._error = error
+        self._ready.set()
+
+    def result(self) -> Answer:
+        """Wait for the answer; raises what the request raised."""
+        self._ready.wait()
+        if self._error is not None:
+            raise self._error
+        return self._answers[0]
