@@ -43,6 +43,7 @@ class Fields:
         if isinstance(value, dict):
             return cast("dict[str, Json]", value)
         self._add("error", f"expected a mapping of keys, got {shown(value)}", self.position(path))
+        self._findings = []  # what else it lacks follows from that
         return {}
 
     # --- reporting ---
@@ -60,6 +61,10 @@ class Fields:
         self._add("error", message, self.position((*self.path, *inner)), suggestion)
 
     def warn(self, message: str, *inner: str | int, suggestion: str | None = None) -> None:
+        """Note a warning at a value."""
+        self._add("warning", message, self.position((*self.path, *inner)), suggestion)
+
+    def warn_of_key(self, message: str, *inner: str | int, suggestion: str | None = None) -> None:
         position = self._document.position_of_key((*self.path, *inner))
         self._add("warning", message, position, suggestion)
 
@@ -67,9 +72,9 @@ class Fields:
         """Report the keys that were not asked for: known ones that have no meaning here, and unknown ones."""
         for key in self.members:
             if key in ignored:
-                self.warn(f"'{key}' is ignored", key)
+                self.warn_of_key(f"'{key}' is ignored", key)
             elif key not in self._asked:
-                self.warn(f"unknown key '{key}'", key, suggestion=did_you_mean(key, self._asked))
+                self.warn_of_key(f"unknown key '{key}'", key, suggestion=did_you_mean(key, self._asked))
 
     # --- values ---
 
@@ -207,10 +212,8 @@ class Fields:
         faults = schema_faults(value)
         for fault in faults:
             place = ".".join(str(part) for part in (name, *fault.path))
-            if fault.severity == "error":
-                self.error(f"'{place}': {fault.message}", name, *fault.path, suggestion=fault.suggestion)
-            else:
-                self.warn(f"'{place}': {fault.message}", name, *fault.path, suggestion=fault.suggestion)
+            note = self.error if fault.severity == "error" else self.warn_of_key
+            note(f"'{place}': {fault.message}", name, *fault.path, suggestion=fault.suggestion)
         return {} if any(fault.severity == "error" for fault in faults) else normalise(value)
 
     def own_ref(self, pack_ref: str) -> str:
