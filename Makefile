@@ -23,7 +23,7 @@ simulation: $(READY)      ## the simulation with many seeds
 	ATTUNE_SIMULATION_SEEDS=$${SEEDS:-100} $(BIN)/python -m pytest -n 2 tests/simulation
 
 bench: $(READY)           ## ratios against a floor or a peer measured in the same run
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ONLY)
 
 docs: $(READY)            ## write the generated pages anew
 	$(BIN)/cog -r docs/reference/*.md

@@ -20,6 +20,7 @@ from attune_cli.runtime.services.submission import definition_of
 from attune_cli.runtime.store.execution_search import Filter, count
 from attune_cli.runtime.store.executions import get
 from attune_cli.runtime.store.sealing import Sealer
+from attune_cli.runtime.store.upkeep import shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,7 +131,7 @@ def prune_executions(
         confirm(context, f"Delete up to {candidates} executions and their logs?")
     deleted = _delete(context, store, criteria, keep)
     notifications = _delete_notifications(store, before)
-    _give_space_back(store)
+    shrink(store.connection, full=False)
     context.out.record({"kind": "pruned", "executions": deleted, "notifications": notifications})
 
 
@@ -153,8 +154,3 @@ def _delete_notifications(store: Store, before: int) -> int:
         deleted += gone
         if not gone:
             return deleted
-
-
-def _give_space_back(store: Store) -> None:
-    store.connection.execute("PRAGMA incremental_vacuum").fetchall()
-    store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

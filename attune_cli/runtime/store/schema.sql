@@ -112,9 +112,9 @@ CREATE TABLE execution (
   parent INTEGER REFERENCES execution (id),
   root INTEGER REFERENCES execution (id),-- top of the tree; NULL at the top
   original_execution INTEGER REFERENCES execution (id),  -- first attempt; NULL on a first attempt
-  next_attempt INTEGER REFERENCES execution (id),        -- set in the commit that ends a retried attempt
+  next_attempt INTEGER,                  -- set in the commit that ends a retried attempt
   attempt INTEGER NOT NULL DEFAULT 1,
-  rerun_of INTEGER REFERENCES execution (id),
+  rerun_of INTEGER,                      -- no foreign key: what was run again may be pruned
   nested INTEGER NOT NULL DEFAULT 0,     -- started from inside its parent's run: it runs in its parent's slot
   parameters TEXT NOT NULL DEFAULT '{}', -- secret values replaced by the redaction marker
   sealed BLOB,                           -- secret values by JSON pointer, AES-256-GCM

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
+from attune_cli.errors import UnavailableError
 from attune_cli.runtime.store.database import connect, explain
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def replace_content(path: Path, draft: Path, aside: Path) -> None:
         with contextlib.closing(connect(path)) as present, contextlib.closing(connect(draft)) as source:
             write_copy(present, aside)
             source.backup(present)
-    except sqlite3.DatabaseError as error:
-        reason = explain(error, path)
+    except (sqlite3.DatabaseError, UnavailableError) as error:
+        reason = explain(error, path) if isinstance(error, sqlite3.DatabaseError) else error
         if reason.code != "database_corrupt":
             aside.unlink(missing_ok=True)
             raise reason from error
@@ -53,6 +54,6 @@ def shrink(connection: sqlite3.Connection, *, full: bool) -> None:
 
     `full` writes the file anew, which also puts in order what lies scattered; it needs as much room again.
     """
-    # One step frees one page: only reading all of its (empty) rows frees all.
-    connection.execute("VACUUM" if full else "PRAGMA incremental_vacuum").fetchall()
+    # Each step of an incremental vacuum frees one page, and only a script is stepped to its end.
+    connection.executescript("VACUUM" if full else "PRAGMA incremental_vacuum")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
