@@ -16,7 +16,9 @@ FETCH_SECONDS = 600.0
 
 _SCHEMES = ("git+", "git://", "ssh://", "http://", "https://", "file://")
 _SCP_FORM = re.compile(r"[\w.-]+@[\w.-]+:(?!//).+")
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+_WEB_USER = re.compile(r"(https?://)[^/@\s]+@")
+"""The whole of it: a token often stands where the user's name would."""
+_PASSWORD = re.compile(r"(://[^/@:\s]*):[^/@\s]*@")
 _SAFE = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
@@ -32,7 +34,7 @@ def is_repository(source: str) -> bool:
 
 def without_password(source: str) -> str:
     """Return a URL as it may be shown and stored."""
-    return _PASSWORD.sub("", source)
+    return _PASSWORD.sub(r"\1@", _WEB_USER.sub(r"\1", source))
 
 
 def fetch(url: str, ref: str | None, target: Path) -> Path:
