@@ -225,6 +225,48 @@ def test_the_runs_of_an_engine_inside_a_run_end_with_it(world: World, tmp_path: 
     assert not any(map(is_alive, pids))
 
 
+INNER_WITH_A_CHILD = """
+import subprocess, sys
+from pathlib import Path
+from tests.contract.supervisor_world import World
+child = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
+with World(Path(sys.argv[1])) as world:
+    world.shell("exit 0")
+print(child.poll())
+child.kill()
+child.wait()
+"""
+
+
+def test_an_engine_inside_a_run_spares_the_other_children_of_its_process(
+    world: World, tmp_path: Path
+) -> None:
+    spawn, end = world.run(sys.executable, "-c", INNER_WITH_A_CHILD, str(tmp_path / "i"), cwd=str(Path.cwd()))
+    assert (end.exit_code, output(spawn), output(spawn, "stderr")) == (0, b"None\n", b"")
+
+
+def test_a_stranger_who_holds_a_stream_does_not_hold_the_run(world: World, tmp_path: Path) -> None:
+    spawn = world.spawn_shell(
+        f"printf hunter; echo $$ > {tmp_path}/pid; exec sleep 600", secrets=(b"hunter22",)
+    )
+    held = Path(f"/proc/{pid_in(tmp_path / 'pid')}/fd/1").open("wb", buffering=0)  # noqa: SIM115  # outlives the run
+    world.supervisor.stop(spawn.run, grace_seconds=0)
+    assert world.end(spawn).why == "cancelled"
+    assert output(spawn) == b"hunter"
+    held.close()
+
+
+def test_where_there_are_no_subreapers_a_run_ends_with_its_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "elsewhere")
+    with World(tmp_path) as world:
+        _, end = world.shell(f"sleep 600 & echo $! > {tmp_path}/pid; exit 3")
+    assert end.exit_code == 3
+    pid = pid_in(tmp_path / "pid")
+    until(lambda: not is_alive(pid), "the end of the grandchild")
+
+
 def test_two_supervisors_in_one_process_keep_to_their_own(world: World, tmp_path: Path, daemon: str) -> None:
     (tmp_path / "second").mkdir()
     world.run("/bin/true")

@@ -125,14 +125,16 @@ def test_a_number_that_has_gone_round_is_somebody_elses(
 
 
 INSIDE = """
-import sys
+import subprocess, sys
 from pathlib import Path
 from attune_cli.runtime.supervisor import kill_leftovers
-print(kill_leftovers(Path(sys.argv[1]), "7", sys.argv[1]))
+child = subprocess.Popen(["/bin/sleep", "600"])
+print(kill_leftovers(Path(sys.argv[1]), "7", sys.argv[1]), child.poll())
+child.kill()
 """
 
 
-def test_a_command_inside_the_leftovers_spares_itself_and_its_ancestors(tmp_path: Path) -> None:
+def test_a_command_inside_the_leftovers_spares_itself_its_ancestors_and_its_children(tmp_path: Path) -> None:
     script = 'sleep 600 & echo $! > "$0/sibling"; "$1" -c "$2" "$0"; echo survived'
     done = subprocess.run(
         ["/bin/sh", "-c", script, str(tmp_path), sys.executable, INSIDE],
@@ -142,5 +144,5 @@ def test_a_command_inside_the_leftovers_spares_itself_and_its_ancestors(tmp_path
         check=True,
         timeout=60,
     )
-    assert done.stdout == "1\nsurvived\n"
+    assert done.stdout == "1 None\nsurvived\n"
     assert not is_alive(pid_in(tmp_path / "sibling"))

@@ -13,7 +13,6 @@ import pytest
 
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.supervisor import RunExit, Supervisor, read_exit
-from attune_cli.runtime.supervisor.folder import read_process
 from tests.contract.supervisor_world import World, is_alive, open_descriptors, output, pid_in, until, zombies
 
 if TYPE_CHECKING:
@@ -130,18 +129,18 @@ def test_a_stop_without_grace_kills_at_once(world: World) -> None:
     assert (world.end(spawn).signal, output(spawn)) == (9, b"ready\n")
 
 
-def test_a_run_that_ended_before_the_stop_arrived_stays_as_it_ended(world: World) -> None:
-    spawn = world.spawn_shell(
-        "sleep 60 & exit 5"
-    )  # the sleeper holds the streams, so the run is not over at once
-    until(lambda: not _has_living_leader(spawn.folder), "the end of the leader")
+@pytest.mark.parametrize("noticed", [False, True])
+def test_a_run_that_ended_before_the_stop_arrived_stays_as_it_ended(
+    world: World, tmp_path: Path, noticed: bool
+) -> None:
+    # The sleeper holds the streams, so the run is not over when its leader is.
+    spawn = world.spawn_shell(f"sleep 60 & echo $$ > {tmp_path}/pid; exit 5")
+    pid = pid_in(tmp_path / "pid")
+    until(lambda: not is_alive(pid), "the end of the leader")
+    if noticed:
+        until((spawn.folder / "process").exists, "the loop to look after it")
     world.supervisor.stop(spawn.run)
     assert (world.end(spawn).why, world.end(spawn).exit_code) == ("exited", 5)
-
-
-def _has_living_leader(folder: Path) -> bool:
-    identity = read_process(folder)
-    return identity is None or is_alive(identity.pid)
 
 
 def test_unknown_runs_are_not_known_and_not_stopped(world: World) -> None:

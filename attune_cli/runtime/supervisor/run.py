@@ -78,7 +78,7 @@ class Run:
         self._started = clock.now()
         self._began_at = monotonic_seconds()
         self.due: float | None = None
-        self._then: Callable[[], None] = self._time_out
+        self._then: Callable[[], None] | None = None
         masks = _mask(spawn), _mask(spawn)
         self._leader = launch(spawn)
         self._family = Family(self._leader.pid, spawn.environment)
@@ -102,7 +102,7 @@ class Run:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        if self.due is not None and self.due <= now:
+        if self.due is not None and self.due <= now and self._then is not None:
             self.due = None
             self._then()
 
@@ -230,7 +230,8 @@ class Run:
         self._finish()
 
     def _finish(self) -> None:
-        self.due = None
+        # What points back to the run goes, or each run would wait for the garbage collector.
+        self.due = self._then = None
         for pump in self._open_pumps():
             self._attempt(pump, pump.finish)
             self._close(pump)
