@@ -191,8 +191,9 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
         inspected = inspect(tx, dead, jobs, {runner.kind: runner})
     with store.write(clock.now()) as tx:
         settle(tx, inspected, dead, heir=None)
-    for host_id in dead:
-        for suffix in ("lock", "sock"):
+        left = {host.id for host in hosts.all_hosts(tx)}
+    for host_id in set(dead) - left:
+        for suffix in ("lock", "sock", "journal"):
             (home.hosts / f"{host_id}.{suffix}").unlink(missing_ok=True)
 
 

@@ -14,7 +14,7 @@ from attune_cli.runtime.engine.tick import Engine
 from attune_cli.runtime.host import boot_id
 from attune_cli.runtime.model.entities import Host
 from attune_cli.runtime.runners.launch import Launcher
-from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.runners.process import ProcessRunner, journal_path
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor import Supervisor
@@ -53,8 +53,10 @@ class InlineHost:
             settings=settings,
             launcher=Launcher(home, environment=os.environ, allow=settings.environment_allow),
             report=self._report,
+            journal=self.id,
         )
-        self._supervisor = Supervisor(clock=clock, report=self._runner.ended)
+        self._journal = journal_path(home, self.id)
+        self._supervisor = Supervisor(journal=self._journal, clock=clock, report=self._runner.ended)
         self._runner.supervise_with(self._supervisor)
         runners: dict[str, Runner] = {self._runner.kind: self._runner}
         self._store = store
@@ -82,6 +84,8 @@ class InlineHost:
         self._doorbell.ring()
         self._thread.join()
         self._doorbell.close()
+        if self._failure is None:
+            self._journal.unlink(missing_ok=True)
         self._lock.release()
 
     def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
@@ -127,11 +131,13 @@ class InlineHost:
             version = self._store.data_version()
             while not self._leaving:
                 self.changed.set()
-                due = self._engine.next_due()
-                rang = self._engine.has_news or self._doorbell.wait(self._patience(due))
-                seen, version = version, self._store.data_version()
-                if rang or seen != version or (due is not None and due <= self._clock.now()):
-                    self._engine.tick()
+                due = self._engine.next_due
+                if not self._engine.has_news and not self._doorbell.wait(self._patience(due)):
+                    # Nobody rang: something may be due, or another process may have committed without a ring.
+                    seen, version = version, self._store.data_version()
+                    if seen == version and (due is None or due > self._clock.now()):
+                        continue
+                self._engine.tick()
             while self._engine.has_news:
                 self._engine.tick()
             self._engine.leave()

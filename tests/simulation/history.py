@@ -133,7 +133,7 @@ class History:
             return True
         if not unfinished(self.database):
             return False
-        return self.world.advance(engine.next_due())
+        return self.world.advance(engine.next_due)
 
     def _verdict(self) -> list[str]:
         left = [f"never ended: {row}" for row in unfinished(self.database)]

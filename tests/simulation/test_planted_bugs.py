@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 def effects_before_the_commit(patch: pytest.MonkeyPatch) -> None:
     real = admission.admit
 
-    def admit_and_start(tx: Transaction, **rest: Any) -> list[Any]:
+    def admit_and_start(tx: Transaction, seen: Any, **rest: Any) -> list[Any]:
         left: list[Any] = []
-        for effect in real(tx, **rest):
+        for effect in real(tx, seen, **rest):
             if isinstance(effect, Start):
                 rest["runners"]["mock"].start(effect.job, effect.ref)
             else:
@@ -47,7 +48,11 @@ def a_stale_end_is_believed(patch: pytest.MonkeyPatch) -> None:
             object.__setattr__(found, "status", Status.RUNNING)
         return found
 
-    patch.setattr(tick.executions, "startable", always_running)
+    def all_running(tx: Transaction, ids: Any) -> dict[int, executions.Startable]:
+        found = {one: always_running(tx, one) for one in ids}
+        return {one: row for one, row in found.items() if row is not None}
+
+    patch.setattr(tick.executions, "startables", all_running)
 
 
 def recovery_forgets_scheduled(patch: pytest.MonkeyPatch) -> None:
@@ -69,10 +74,13 @@ def recovery_forgets_canceling(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_stopping_run_holds_no_slot(patch: pytest.MonkeyPatch) -> None:
-    def count(tx: Transaction) -> int:
-        return int(tx.execute("SELECT count(*) FROM execution WHERE status = 'running'").fetchone()[0])
+    real = executions.glance
 
-    patch.setattr(admission.executions, "count_slots_held", count)
+    def glance(tx: Transaction, host: str) -> executions.Glance:
+        running = int(tx.execute("SELECT count(*) FROM execution WHERE status = 'running'").fetchone()[0])
+        return replace(real(tx, host), slots_held=running, cancels=False)
+
+    patch.setattr(tick.executions, "glance", glance)
 
 
 def an_adopted_run_is_not_watched(patch: pytest.MonkeyPatch) -> None:

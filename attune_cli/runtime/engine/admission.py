@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from attune_cli.runtime.engine.jobs import JobReader
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Transaction
-    from attune_cli.runtime.store.executions import Startable
+    from attune_cli.runtime.store.executions import Glance, Startable
 
 
 def admit(
     tx: Transaction,
+    seen: Glance,
     *,
     host: str,
     ownerless_too: bool,
@@ -30,8 +31,12 @@ def admit(
     runners: Mapping[str, Runner],
 ) -> list[Effect]:
     """Start what may start. The slots held by every host count, so hosts share them."""
-    found = executions.admissible_nested(tx, host, ownerless_too=ownerless_too, limit=STARTS_PER_TICK)
-    free = min(slots - executions.count_slots_held(tx), STARTS_PER_TICK)
+    found: list[Startable] = []
+    if seen.nested:
+        found += executions.admissible_nested(tx, host, ownerless_too=ownerless_too, limit=STARTS_PER_TICK)
+    # A cancel may have freed a slot after the glance.
+    held = executions.count_slots_held(tx) if seen.cancels else seen.slots_held
+    free = min(slots - held, STARTS_PER_TICK)
     if free > 0:
         found += executions.admissible(tx, host, ownerless_too=ownerless_too, limit=free)
     effects: list[Effect] = []

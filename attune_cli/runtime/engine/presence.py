@@ -6,6 +6,8 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from attune_cli.errors import UnavailableError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -19,9 +21,16 @@ class HostLock:
     """Held from before a host's row is committed until its process ends."""
 
     def __init__(self, folder: Path, host_id: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = _lock_path(folder, host_id)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UnavailableError(
+                f"nothing can be run in the home {folder.parent}: {error.strerror}",
+                code="home_unusable",
+                hint="attune --home DIR … uses another home",
+            ) from error
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # only a probe can be in the way, and for a moment
 
     def release(self) -> None:

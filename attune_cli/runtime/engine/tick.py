@@ -58,6 +58,8 @@ class Engine:
         self._facts: deque[Fact] = deque()
         self._requests: deque[tuple[Callable[[Transaction], Any], Reply[Any]]] = deque()
         self._takes_ownerless = host.kind == "daemon"
+        self.next_due: Instant | None = None
+        """When the next tick is needed though nothing happens: a retry or a planned start falls due."""
         self._first_stage: Callable[[Transaction], list[Effect]] | None = None
 
     # --- what others may call, from any thread ---
@@ -106,17 +108,12 @@ class Engine:
                 effects = [] if self._first_stage is None else self._first_stage(tx)
                 answers = [self._answer(tx, work) for work, _ in requests]
                 freed = self._facts_stage(tx, facts, effects)
-                effects += self._intents_stage(tx)
-                effects += admit(
-                    tx,
-                    host=self.host.id,
-                    ownerless_too=self._takes_ownerless,
-                    slots=self._slots,
-                    jobs=self._jobs,
-                    runners=self._runners,
-                )
-                if freed:
-                    effects += self._wake_next(tx)
+                seen = executions.glance(tx, self.host.id)
+                if seen.cancels:
+                    effects += self._intents_stage(tx)
+                effects += self._admission_stage(tx, seen)
+                if freed and seen.other_waiting_host is not None:
+                    effects.append(Poke(seen.other_waiting_host))
         except Exception as error:
             # Nothing was committed, so nothing was believed: the facts wait for the next tick.
             self._facts.extendleft(reversed(facts))
@@ -124,17 +121,13 @@ class Engine:
                 reply.fail(error)
             raise
         self._first_stage = None
+        self.next_due = seen.next_due
         self._perform(effects)
         for (_, reply), answer in zip(requests, answers, strict=True):
             if isinstance(answer, AttuneError):
                 reply.fail(answer)
             else:
                 reply.give(answer)
-
-    def next_due(self) -> Instant | None:
-        """Return when the next tick is needed though nothing happens: a retry or a planned start falls due."""
-        with self._store.read(self._clock.now()) as tx:
-            return executions.next_due(tx, self.host.id)
 
     # --- stages ---
 
@@ -153,8 +146,9 @@ class Engine:
     def _facts_stage(self, tx: Transaction, facts: Sequence[Fact], effects: list[Effect]) -> bool:
         """Believe `facts`, adding to `effects`; tells whether a slot was freed."""
         freed = False
+        known = executions.startables(tx, [fact.execution for fact in facts])
         for fact in facts:
-            execution = executions.startable(tx, fact.execution)
+            execution = known.get(fact.execution)
             if execution is None or execution.host != self.host.id:
                 continue
             match fact:
@@ -162,13 +156,16 @@ class Engine:
                     execution.status is Status.SCHEDULED and execution.cancel_requested is None
                 ):
                     effects += self._open_gate(tx, execution, fact.ref)
+                    del known[fact.execution]  # what is believed is not asked again in this tick
                 case PrepareFailed() if execution.status is Status.SCHEDULED:
                     freed |= self._end(tx, execution, fact)
+                    del known[fact.execution]
                 case RunEnded() if (
                     execution.status in {Status.RUNNING, Status.CANCELING}
                     and execution.runner_ref == fact.ref
                 ):
                     freed |= self._end(tx, execution, fact)
+                    del known[fact.execution]
                 case _:
                     pass  # a late or repeated fact: terminal is final
         return freed
@@ -195,9 +192,16 @@ class Engine:
                 executions.finish(tx, execution, Status.CANCELLED, CANCELLED_BEFORE_START)
         return effects
 
-    def _wake_next(self, tx: Transaction) -> list[Effect]:
-        waiting = executions.longest_waiting_host(tx)
-        return [] if waiting is None or waiting == self.host.id else [Poke(waiting)]
+    def _admission_stage(self, tx: Transaction, seen: executions.Glance) -> list[Effect]:
+        return admit(
+            tx,
+            seen,
+            host=self.host.id,
+            ownerless_too=self._takes_ownerless,
+            slots=self._slots,
+            jobs=self._jobs,
+            runners=self._runners,
+        )
 
     # --- effects ---
 

@@ -1,7 +1,8 @@
 """The process runner: a job becomes a supervised child process, its end becomes an outcome.
 
-The durable name of a run is its folder. No folder: it never ran. A folder with `exit.json`: it ended. A
-folder without: the supervisor died with it; what is left of it is killed, and the run is lost.
+The durable name of a run is the supervisor's journal and the execution's id in it. Not in the journal: it
+never ran. With an end: it ended thus. Begun without one: the supervisor died with it; what is left of it is
+killed, and the run is lost.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.facts import Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.runners.api import Ended, Standing
 from attune_cli.runtime.runners.results import outcome_of
-from attune_cli.runtime.supervisor import Spawn, kill_leftovers, read_exit
+from attune_cli.runtime.supervisor import Spawn, kill_leftovers, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.facts import Fact
     from attune_cli.runtime.runners.api import Job, Seen
     from attune_cli.runtime.runners.launch import Launcher
-    from attune_cli.runtime.supervisor import RunExit, Supervisor
-
-_PREFIX = "process:"
+    from attune_cli.runtime.supervisor import Fate, RunExit, Supervisor
 
 
 class ProcessRunner:
     """Runs jobs of shell, python, node, native, http and pack-defined runtimes, and `run exec`.
 
-    Until it is given a supervisor it can only `attach`: what a command that settles dead hosts needs.
+    Without a `journal` and a supervisor it can only `attach`: what a command that settles dead hosts needs.
     """
 
     kind = "process"
@@ -46,13 +45,16 @@ class ProcessRunner:
         settings: Settings,
         launcher: Launcher,
         report: Callable[[Fact], None],
+        journal: str = "",
     ) -> None:
         self._home = home
         self._settings = settings
         self._launcher = launcher
         self._supervisor: Supervisor | None = None
         self._report = report
+        self._journal = journal
         self._jobs: dict[str, Job] = {}
+        self._fates: dict[str, dict[str, Fate]] = {}
 
     def supervise_with(self, supervisor: Supervisor) -> None:
         """Use `supervisor`, whose reports go to `ended`, from now on."""
@@ -62,7 +64,7 @@ class ProcessRunner:
         return self._launcher.lacks_environment(job.definition)
 
     def ref(self, job: Job) -> str:
-        return f"{_PREFIX}{job.execution}"
+        return f"{self._journal}:{job.execution}"
 
     def prepare(self, job: Job) -> None:
         threading.Thread(target=self._prepare, args=(job,), daemon=True).start()
@@ -140,22 +142,32 @@ class ProcessRunner:
             self._supervisor.stop(ref)
 
     def attach(self, seen: Seen) -> Standing | Ended:
-        folder = self._folder(seen.execution)
         self._parameter_file(seen.execution).unlink(missing_ok=True)
-        if not folder.is_dir():
+        fate = self._read_journal(seen.ref.partition(":")[0]).get(seen.ref)
+        if fate is None:
             return Standing.NEVER_RAN
-        run = read_exit(folder)
-        # Even a run that wrote its end may have left processes: its supervisor died before it swept them.
-        kill_leftovers(folder, str(seen.execution), str(self._home.path))
-        if run is None:
+        # The end is written when nothing of the run is left; without one, something may be.
+        if fate.end is None:
+            kill_leftovers(fate.leader, str(seen.execution), str(self._home.path))
             return Standing.LOST
-        return Ended(self._outcome(run, seen.definition.action, seen.execution, seen.timeout_seconds))
+        return Ended(self._outcome(fate.end, seen.definition.action, seen.execution, seen.timeout_seconds))
+
+    def _read_journal(self, name: str) -> dict[str, Fate]:
+        """Return the fates in a journal, whose writer is dead: it is read once."""
+        if name not in self._fates:
+            self._fates[name] = read_journal(journal_path(self._home, name))
+        return self._fates[name]
 
     def _folder(self, execution: int) -> Path:
         return self._home.runs / str(execution)
 
     def _parameter_file(self, execution: int) -> Path:
         return self._home.runs / f"{execution}.parameters"
+
+
+def journal_path(home: Home, name: str) -> Path:
+    """Return where the supervisor of a host writes down what it begins."""
+    return home.hosts / f"{name}.journal"
 
 
 def _first(value: int | None, default: int) -> int:

@@ -6,13 +6,15 @@ that outlives the engine.
 
 from __future__ import annotations
 
-from attune_cli.runtime.supervisor.folder import read_exit, read_index
+from attune_cli.runtime.supervisor.folder import read_index
+from attune_cli.runtime.supervisor.journal import Fate, read_journal
 from attune_cli.runtime.supervisor.leftovers import kill_leftovers
 from attune_cli.runtime.supervisor.supervisor import Supervisor
 from attune_cli.runtime.supervisor.values import Chunk, RunExit, Spawn, Stop, StreamSummary, Why
 
 __all__ = [
     "Chunk",
+    "Fate",
     "RunExit",
     "Spawn",
     "Stop",
@@ -20,6 +22,6 @@ __all__ = [
     "Supervisor",
     "Why",
     "kill_leftovers",
-    "read_exit",
     "read_index",
+    "read_journal",
 ]

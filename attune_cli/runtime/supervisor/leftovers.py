@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.clock import monotonic_seconds
 from attune_cli.runtime.supervisor import processes
 from attune_cli.runtime.supervisor.family import marks
-from attune_cli.runtime.supervisor.folder import read_process
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from attune_cli.runtime.supervisor.folder import Identity
+    from attune_cli.runtime.supervisor.journal import Identity
     from attune_cli.runtime.supervisor.processes import Stat
 
 _GONE_SECONDS = 5.0
@@ -27,18 +24,17 @@ _ENDED = frozenset("ZX")
 """States of a process that is dead, and only not yet reaped (proc(5))."""
 
 
-def kill_leftovers(folder: Path, execution: str, home: str) -> int:
+def kill_leftovers(leader: Identity | None, execution: str, home: str) -> int:
     """Kill every process of a run whose supervisor is dead, wait until they are gone, and return how many there were.
 
-    They are known by the `process` file in the run's folder (the leader, its session and group), by
+    They are known by the leader that the journal names (its session and group), by
     `ATTUNE_EXEC_ID` and `ATTUNE_HOME` in their environment, and by descending from one of those. This process, its
     ancestors and its descendants are spared.
     """
-    identity = read_process(folder)
     wanted = marks({"ATTUNE_EXEC_ID": execution, "ATTUNE_HOME": home})
     killed: set[int] = set()
     until = monotonic_seconds() + _GONE_SECONDS
-    while sent := {pid for pid in _leftovers(identity, wanted) if processes.send(pid, signal.SIGKILL)}:
+    while sent := {pid for pid in _leftovers(leader, wanted) if processes.send(pid, signal.SIGKILL)}:
         killed |= sent
         if monotonic_seconds() >= until:
             break

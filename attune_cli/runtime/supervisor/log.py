@@ -29,7 +29,7 @@ class AppendFile:
     def append(self, data: bytes) -> None:
         """Write all of it. Raises OSError; `size` then says how far it came."""
         if self._descriptor is None and data:
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self._descriptor = _create(self.path)
         rest = memoryview(data)
         while rest and self._descriptor is not None:
             written = os.write(self._descriptor, rest)
@@ -40,6 +40,16 @@ class AppendFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _create(path: str) -> int:
+    """Make a file, and its folder when it is the first there. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)  # noqa: PTH103, PTH120 - text in, text out
+        return os.open(path, flags, 0o600)
 
 
 class Index:

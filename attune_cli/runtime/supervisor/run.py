@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from attune_cli.runtime.clock import Clock, Instant
+    from attune_cli.runtime.supervisor.journal import Journal
     from attune_cli.runtime.supervisor.pump import Drain, Feed
     from attune_cli.runtime.supervisor.values import Spawn, Why
 
@@ -61,6 +62,7 @@ class Run:
         clock: Clock,
         selector: selectors.BaseSelector,
         drain: Drain,
+        journal: Journal,
         *,
         over: Callable[[RunExit], None],
     ) -> None:
@@ -68,6 +70,7 @@ class Run:
         self.spawn = spawn
         self._clock = clock
         self._selector = selector
+        self._journal = journal
         self._over = over
         self._why: Why = "exited"
         self._error: str | None = None
@@ -146,7 +149,7 @@ class Run:
     def _settle_in(self) -> None:
         """Do for a longer run what a short one does not need."""
         self._watch_leader()
-        folder.write_process(self.spawn.folder, self._leader.pid, orphans.brand())
+        self._journal.lead(self.spawn.run, self._leader.pid, orphans.brand())
         if self.spawn.timeout_seconds is not None:
             self.due = self._began_at + self.spawn.timeout_seconds
             self._then = self._time_out
@@ -242,9 +245,7 @@ class Run:
         self._family.forget()
         code = self._leader.reap()
         run_exit = self._exit(code)
-        # On a full disk the report is all there is.
-        with suppress(OSError):
-            folder.write_exit(self.spawn.folder, run_exit)
+        self._journal.end(run_exit)
         self._over(run_exit)
 
     def _exit(self, code: int | None) -> RunExit:

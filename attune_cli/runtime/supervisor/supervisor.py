@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.clock import monotonic_seconds
-from attune_cli.runtime.supervisor import folder, orphans
+from attune_cli.runtime.supervisor import orphans
 from attune_cli.runtime.supervisor.family import reap_orphans
+from attune_cli.runtime.supervisor.journal import Journal
 from attune_cli.runtime.supervisor.launch import NotStartedError
 from attune_cli.runtime.supervisor.pump import Drain
 from attune_cli.runtime.supervisor.run import Run, not_started
@@ -46,10 +47,11 @@ class _Close:
 class Supervisor:
     """Runs processes for an engine. Commands may come from any thread and return at once.
 
-    `report` is called on the loop's thread, once for each spawned run, after its `exit.json` is written.
+    `report` is called on the loop's thread, once for each spawned run, after its end stands in the journal.
     """
 
-    def __init__(self, *, clock: Clock, report: Callable[[RunExit], None]) -> None:
+    def __init__(self, *, journal: Path, clock: Clock, report: Callable[[RunExit], None]) -> None:
+        self._journal = Journal(journal)
         self._clock = clock
         self._report = report
         self._lock = threading.Lock()
@@ -179,17 +181,18 @@ class Supervisor:
 
     def _begin(self, spawn: Spawn) -> None:
         now = self._clock.now()
-        fault = _make_folder(spawn.folder)
-        if fault is not None:
+        try:
+            self._journal.begin(spawn.run)
+        except OSError as error:
+            fault = f"that it begins cannot be written down: {error.strerror}"
             self._deliver(not_started(spawn, fault, now))
             return
         try:
-            run = Run(spawn, self._clock, self._selector, self._drain, over=self._deliver)
+            run = Run(spawn, self._clock, self._selector, self._drain, self._journal, over=self._deliver)
         except Exception as error:  # noqa: BLE001  # a fault of our own too is this run's alone
             reason = str(error) if isinstance(error, NotStartedError) else f"internal error: {error!r}"
             run_exit = not_started(spawn, reason, now)
-            with suppress(OSError):
-                folder.write_exit(spawn.folder, run_exit)
+            self._journal.end(run_exit)
             self._deliver(run_exit)
         else:
             self._runs[spawn.run] = run
@@ -206,16 +209,6 @@ class Supervisor:
     def _dispose(self) -> None:
         self._selector.close()
         self._drain.close()
+        self._journal.close()
         os.close(self._wake_reader)
         os.close(self._wake_writer)
-
-
-def _make_folder(path: Path) -> str | None:
-    """Make a run's folder, or return in a sentence why that cannot be done."""
-    try:
-        os.mkdir(path, 0o700)  # noqa: PTH102  # as cheap as can be: this is the path of every run
-    except FileExistsError:
-        return f"its folder {path} exists: it had its chance before"
-    except OSError as error:
-        return f"cannot make its folder {path}: {error.strerror}"
-    return None

@@ -19,8 +19,8 @@ class Spawn:
     """One run to start.
 
     `run` is its durable name, unique within one supervisor. `argv[0]` is resolved already. `environment` is the
-    child's whole environment; `ATTUNE_EXEC_ID` and `ATTUNE_HOME` in it mark the run's processes. `folder` is made by
-    the supervisor (its parent exists) before the process. `secrets` are masked in both streams.
+    child's whole environment; `ATTUNE_EXEC_ID` and `ATTUNE_HOME` in it mark the run's processes. `folder` is made
+    with the first byte of output. `secrets` are masked in both streams.
     """
 
     run: str

@@ -1,0 +1,118 @@
+"""The journal: what a supervisor has begun and what came of it, kept for whoever comes when it is dead.
+
+One line for each of these, appended by one write, so that a supervisor that is killed leaves whole lines:
+
+    begin RUN             before the run's process is started
+    leader RUN {…}        which process it is, once it has run for a moment (pid, start, boot, brand)
+    end RUN {…}           how it ended, before that is reported
+
+No `begin`: it never ran. An `end`: that is how it ended. Else: it was going on when the supervisor died. One file
+for all runs, because making a folder and a file for each costs more than all else a short run needs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.supervisor import processes
+from attune_cli.runtime.supervisor.values import RunExit, StreamSummary
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Which process a leader is: pid and start (clock ticks since boot) are unique within one boot.
+
+    `brand` is the personality flag that its descendants carry (orphans.py), 0 if none.
+    """
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+    brand: int
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What a journal tells of one run that was begun."""
+
+    leader: Identity | None = None
+    end: RunExit | None = None
+
+
+class Journal:
+    """Written by one supervisor; made with its first line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._descriptor: int | None = None
+
+    def begin(self, run: str) -> None:
+        """Raises OSError: what cannot be written down must not be started."""
+        self._append(f"begin {run}\n")
+
+    def lead(self, run: str, pid: int, brand: int) -> None:
+        """Name the leader. Nothing is lost when that fails: its processes carry marks in their environment."""
+        stat = processes.stat(pid)
+        if stat is not None:
+            boot_id = processes.boot_id()
+            identity = Identity(pid=pid, start_ticks=stat.start_ticks, boot_id=boot_id, brand=brand)
+            with suppress(OSError):
+                self._append(f"leader {run} {json.dumps(vars(identity))}\n")
+
+    def end(self, run_exit: RunExit) -> None:
+        """Write how a run ended. On a full disk the report is all there is."""
+        document = {**vars(run_exit), "stdout": vars(run_exit.stdout), "stderr": vars(run_exit.stderr)}
+        with suppress(OSError):
+            self._append(f"end {run_exit.run} {json.dumps(document)}\n")
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _append(self, line: str) -> None:
+        if self._descriptor is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o600)
+        data = line.encode("utf-8", "surrogateescape")
+        written = os.write(self._descriptor, data)
+        if written < len(data):  # the disk is full: the rest of the line is made good by starting a new one
+            os.write(self._descriptor, b"\n")
+            raise OSError(28, "No space left on device", self._path)
+
+
+def read_journal(path: Path) -> dict[str, Fate]:
+    """Return the fate of every run that was begun; a line that is cut short counts as not written."""
+    fates: dict[str, Fate] = {}
+    try:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return fates
+    for line in text.split("\n"):
+        word, _, rest = line.partition(" ")
+        run, _, document = rest.partition(" ")
+        fate = fates.get(run, Fate())
+        with suppress(ValueError, TypeError, KeyError):
+            match word:
+                case "begin":
+                    fates[run] = fate
+                case "leader":
+                    fates[run] = Fate(Identity(**json.loads(document)), fate.end)
+                case "end":
+                    fates[run] = Fate(fate.leader, _run_exit(document))
+                case _:
+                    pass
+    return fates
+
+
+def _run_exit(document: str) -> RunExit:
+    fields = json.loads(document)
+    stdout, stderr = StreamSummary(**fields.pop("stdout")), StreamSummary(**fields.pop("stderr"))
+    return RunExit(**fields, stdout=stdout, stderr=stderr)
