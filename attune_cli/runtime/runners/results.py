@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attune_cli.runtime.model.entities import Outcome, RunError, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from attune_cli.runtime.model.actions import ActionDefinition, OutputFormat
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 _STDOUT_IN_RECORD_BYTES = 256 * 1024
 _STDERR_TAIL_BYTES = 16 * 1024
 _WHOLE_STDERR_LINES = 5
+_YAML_GROWTH = 10
+_YAML_AT_LEAST_BYTES = 1024 * 1024
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 Parsed = tuple[Any, str | None]
 """The parsed value, and why there is none."""
@@ -37,7 +42,7 @@ def outcome_of(
     exit_code = _exit_code(run)
     result: dict[str, Any] = {"succeeded": succeeded, "exit_code": exit_code, "duration_ms": run.duration_ms}
     if succeeded and output_format != "text" and run.stdout.bytes:
-        result |= _data(folder, output_format, max_result_bytes)
+        result |= _data(folder, output_format, run.stdout, max_result_bytes)
     if "data" not in result:
         result |= _stdout(folder, run.stdout)
     if error is not None:
@@ -61,41 +66,71 @@ def outcome_of(
 
 
 def parse_output(document: bytes, output_format: OutputFormat) -> Parsed:
-    """Parse the whole of stdout as an action's `output_format` says; a failure to parse is no failure of the run."""
+    """Parse the whole of stdout as an action's `output_format` says; a failure to parse is no failure of the run.
+
+    The value can be written as JSON in UTF-8, whatever was printed.
+    """
     text = document.decode("utf-8", "replace")
     try:
-        return _PARSERS[output_format](text), None
+        value = _PARSERS[output_format](text)
+        # Only an escape can bring half a surrogate pair, which no UTF-8 can hold.
+        return _without_half_pairs(value) if "\\" in text else value, None
     except ValueError as error:
         return None, f"stdout is not {output_format}: {error}"
+    except RecursionError:
+        return None, f"stdout is not {output_format} that can be read: it is nested too deeply"
 
 
 def _parse_json(text: str) -> object:
     try:
-        return json.loads(text)
+        return _loads(text)
     except ValueError:
-        lines = text.strip().splitlines()
+        lines = text.strip().split("\n")
         if len(lines) < 2:  # noqa: PLR2004 - one line was tried already
             raise
-        return json.loads(lines[-1])
+        return _loads(lines[-1])
+
+
+def _loads(text: str) -> Any:  # noqa: ANN401 - JSON is any value
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")  # RFC 8259, 6: Python alone would take it
 
 
 def _parse_yaml(text: str) -> object:
     import yaml
 
     try:
-        return json.loads(json.dumps(yaml.load(text, yaml.CSafeLoader), default=str))
-    except yaml.YAMLError as error:
+        return json.loads("".join(_bounded_json(yaml.load(text, yaml.CSafeLoader), len(text))))
+    except (TypeError, yaml.YAMLError) as error:
         raise ValueError(str(error).replace("\n", " ")) from error
+
+
+def _bounded_json(value: object, text_length: int) -> Iterator[str]:
+    """Yield a value as JSON text; a few aliases can make a short YAML text a huge value."""
+    left = max(_YAML_AT_LEAST_BYTES, _YAML_GROWTH * text_length)
+    for part in json.JSONEncoder(default=str, allow_nan=False).iterencode(value):
+        left -= len(part)
+        if left < 0:
+            raise ValueError("its aliases make it too large")
+        yield part
 
 
 def _parse_jsonl(text: str) -> list[object]:
     found: list[object] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         try:
-            found.append(json.loads(line))
-        except ValueError:
+            found.append(_loads(line))
+        except (ValueError, RecursionError):
             continue  # domain.md 2.5: the list of the lines that parse
     return found
+
+
+def _without_half_pairs(value: object) -> object:
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(_HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", text)) if _HALF_PAIR.search(text) else value
 
 
 _PARSERS: dict[str, Callable[[str], object]] = {
@@ -106,14 +141,19 @@ _PARSERS: dict[str, Callable[[str], object]] = {
 }
 
 
-def _data(folder: Path, output_format: OutputFormat, max_result_bytes: int) -> dict[str, Any]:
+def _data(
+    folder: Path, output_format: OutputFormat, summary: StreamSummary, max_result_bytes: int
+) -> dict[str, Any]:
+    if summary.dropped_bytes and output_format != "jsonl":
+        return {"data": None, "output_error": f"stdout is not {output_format}: it was truncated"}
     document = (folder / "stdout").read_bytes()
     data, problem = parse_output(document, output_format)
     if problem is not None:
         return {"data": None, "output_error": problem}
     if len(document) > max_result_bytes:
         # The value is whole in the log file, where `-r` and the API read it; the row stays small.
-        return {"data": None, "data_truncated": True, "data_bytes": len(document)}
+        about = {"data_bytes": len(document), "data_format": output_format}
+        return {"data": None, "data_truncated": True, **about}
     return {"data": data}
 
 

@@ -1,0 +1,210 @@
+"""A bench for runners: one job is run on it, and what came of it is looked at.
+
+What the suite asks of a bench is the class `Bench`; another kind of runner gets a bench of its own beside
+`ProcessBench`, and every test of the seam runs on it too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from attune_cli.config import Home, Settings
+from attune_cli.runtime.clock import SystemClock
+from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
+from attune_cli.runtime.model.facts import Fact, PrepareFailed, RunEnded
+from attune_cli.runtime.model.jobs import JobDefinition
+from attune_cli.runtime.packs.source import core_pack_folder, read_pack
+from attune_cli.runtime.runners.api import Job
+from attune_cli.runtime.runners.launch import Launcher
+from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.supervisor import Supervisor
+from tests.contract.supervisor_world import PATIENCE_SECONDS, until
+from tests.pack_files import write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from attune_cli.runtime.model.entities import Outcome, RunError
+
+PYTHON_FOLDER = str(Path(sys.executable).parent)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The end of a run, and what lies in its log files."""
+
+    execution: int
+    outcome: Outcome
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def result(self) -> dict[str, Any]:
+        assert self.outcome.result is not None
+        return self.outcome.result
+
+    @property
+    def error(self) -> RunError:
+        assert self.outcome.error is not None
+        return self.outcome.error
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stdout.decode().splitlines()
+
+
+class Bench(Protocol):
+    """What the suite of the seam needs of a runner's surroundings."""
+
+    def run(self, script: str = "", *, parameters: dict[str, Any] | None = None, **details: Any) -> Observed:
+        """Run a script as an action to its end.
+
+        `details` are fields of ActionDefinition, `timeout_seconds`, `secrets` and `environment` of Job, and
+        `files` of the pack.
+        """
+        ...
+
+    def begin(self, script: str = "", *, parameters: dict[str, Any] | None = None, **details: Any) -> int:
+        """Start one, and return its execution's id."""
+        ...
+
+    def stop(self, execution: int) -> None:
+        """Ask a run to end."""
+        ...
+
+    def end(self, execution: int) -> Observed:
+        """Wait for the end of a run."""
+        ...
+
+    def stdout(self, execution: int) -> bytes:
+        """Return what a run has written so far."""
+        ...
+
+    def await_output(self, execution: int, wanted: bytes) -> None:
+        """Wait until a run has written something."""
+        ...
+
+
+@cache
+def core_runtimes() -> dict[str, RuntimeDefinition]:
+    return {one.ref: one for one in read_pack(core_pack_folder()).of(RuntimeDefinition)}
+
+
+class ProcessBench:
+    """The process runner with a real supervisor, in a home without a database."""
+
+    def __init__(
+        self, folder: Path, *, environment: Mapping[str, str] | None = None, **settings: Any
+    ) -> None:
+        self.home = Home(folder / "home")
+        for path in (self.home.runs, self.home.environments, self.home.packs):
+            path.mkdir(parents=True)
+        self.pack = folder / "pack"
+        self.pack.mkdir()
+        self.settings = Settings(**settings)
+        given = os.environ if environment is None else environment
+        self.launcher = Launcher(self.home, environment=given, allow=self.settings.environment_allow)
+        self.runner = ProcessRunner(
+            home=self.home, settings=self.settings, launcher=self.launcher, report=self._take
+        )
+        self.supervisor = Supervisor(clock=SystemClock(), report=self.runner.ended)
+        self.runner.supervise_with(self.supervisor)
+        self._facts: dict[int, Fact] = {}
+        self._news = threading.Condition()
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        self.supervisor.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.supervisor.close()
+
+    def _take(self, fact: Fact) -> None:
+        with self._news:
+            assert not isinstance(self._facts.get(fact.execution), RunEnded), "a run ended twice"
+            self._facts[fact.execution] = fact
+            self._news.notify_all()
+
+    def _fact(self, execution: int) -> Fact:
+        with self._news:
+            assert self._news.wait_for(lambda: execution in self._facts, PATIENCE_SECONDS), "no fact came"
+            return self._facts.pop(execution)
+
+    # --- one job
+
+    def job(self, script: str = "", *, parameters: dict[str, Any] | None = None, **details: Any) -> Job:
+        """Return a job; a script that is no inline code becomes the file `actions/job-N.sh` (or the `name`)."""
+        self._count += 1
+        of_job = {
+            name: details.pop(name)
+            for name in ("timeout_seconds", "secrets", "environment")
+            if name in details
+        }
+        write_files(self.pack, details.pop("files", {}))
+        runtime = details.pop("runtime", None)
+        details.setdefault("runner_type", "core.shell")
+        if script:
+            details["entry_point"] = details.pop("name", f"job-{self._count}.sh")
+            write_files(self.pack / "actions", {details["entry_point"]: script})
+        named: dict[str, Any] = {"ref": "demo.job", "pack_ref": "demo"} | details
+        action = ActionDefinition(**named)
+        definition = JobDefinition(
+            kind="process",
+            action=action,
+            runtime=runtime or core_runtimes().get(action.runner_type),
+            folder=str(self.pack),
+        )
+        settings: dict[str, Any] = {"timeout_seconds": 60.0} | of_job
+        return Job(
+            execution=self._count,
+            attempt=1,
+            action_ref=action.ref,
+            definition=definition,
+            parameters=parameters or {},
+            **settings,
+        )
+
+    def start(self, job: Job) -> int:
+        """Do what an engine does: prepare where that is needed, then open the gate."""
+        if self.runner.needs_preparation(job):
+            self.runner.prepare(job)
+            fact = self._fact(job.execution)
+            if isinstance(fact, PrepareFailed):
+                self._take(fact)
+                return job.execution
+        self.runner.start(job, self.runner.ref(job))
+        return job.execution
+
+    def begin(self, script: str = "", *, parameters: dict[str, Any] | None = None, **details: Any) -> int:
+        return self.start(self.job(script, parameters=parameters, **details))
+
+    def run(self, script: str = "", *, parameters: dict[str, Any] | None = None, **details: Any) -> Observed:
+        return self.end(self.begin(script, parameters=parameters, **details))
+
+    def run_job(self, job: Job) -> Observed:
+        return self.end(self.start(job))
+
+    def stop(self, execution: int) -> None:
+        self.runner.stop(f"process:{execution}")
+
+    def end(self, execution: int) -> Observed:
+        fact = self._fact(execution)
+        assert isinstance(fact, RunEnded | PrepareFailed)
+        return Observed(execution, fact.outcome, self.stdout(execution), self._log(execution, "stderr"))
+
+    def stdout(self, execution: int) -> bytes:
+        return self._log(execution, "stdout")
+
+    def await_output(self, execution: int, wanted: bytes) -> None:
+        until(lambda: wanted in self.stdout(execution), f"{wanted!r} in the output")
+
+    def _log(self, execution: int, stream: str) -> bytes:
+        path = self.home.runs / str(execution) / stream
+        return path.read_bytes() if path.exists() else b""
