@@ -29,7 +29,7 @@ def add_execution(
     connection: sqlite3.Connection, status: Status = Status.REQUESTED, host: str | None = None
 ) -> int:
     """Insert an execution and bring it to `status`; returns its id."""
-    connection.execute("INSERT INTO job (digest, definition) VALUES ('d', '{}') ON CONFLICT DO NOTHING")
+    connection.execute("INSERT INTO job (checksum, definition) VALUES (0, '{}')")
     row = connection.execute(
         "INSERT INTO execution (action_ref, job, host, due, created, updated)"
         " VALUES ('core.echo', (SELECT max(id) FROM job), ?, 1, 1, 1) RETURNING id",
