@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.supervisor import RunExit, Spawn, Supervisor, processes
+from attune_cli.runtime.supervisor import Fate, RunExit, Spawn, Supervisor, processes, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,8 @@ class World:
         self.ends: dict[str, RunExit] = {}
         self._ended = threading.Condition()
         self._count = 0
-        self.supervisor = Supervisor(clock=SystemClock(), report=self._report)
+        self.journal = folder / "journal"
+        self.supervisor = Supervisor(journal=self.journal, clock=SystemClock(), report=self._report)
         self.supervisor.start()
 
     def __enter__(self) -> Self:
@@ -69,6 +70,23 @@ class World:
             assert run_exit.run not in self.ends, "a run ended twice"
             self.ends[run_exit.run] = run_exit
             self._ended.notify_all()
+
+    def fate(self, spawn: Spawn) -> Fate | None:
+        """Return what the journal tells of a run by now."""
+        return read_journal(self.journal).get(spawn.run)
+
+    def leader(self, spawn: Spawn) -> int:
+        """Wait until the journal names the leader of a run, and return its pid."""
+
+        def named() -> bool:
+            fate = self.fate(spawn)
+            return fate is not None and fate.leader is not None
+
+        until(named, "the leader in the journal")
+        fate = self.fate(spawn)
+        assert fate is not None
+        assert fate.leader is not None
+        return fate.leader.pid
 
     def request(self, *argv: str, **changes: Any) -> Spawn:
         """Return a run with a name of its own."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attune_cli.runtime.supervisor import orphans, processes
-from attune_cli.runtime.supervisor.folder import read_process
 from tests.contract.supervisor_world import World, is_alive, marked_processes, output, pid_in, until, zombies
 
 if TYPE_CHECKING:
@@ -126,19 +125,11 @@ def test_a_second_stop_ends_that_grace(world: World) -> None:
     script = "trap '' TERM; echo ready; while :; do sleep 0.01; done"
     spawn = world.spawn("/bin/sh", "-c", 'sh -c "$0"; true', script, grace_seconds=3600)
     until(lambda: output(spawn) == b"ready\n", "the trap")
-    identity = until_named(spawn.folder)
+    leader = world.leader(spawn)
     world.supervisor.stop(spawn.run)
-    until(lambda: not is_alive(identity), "the end of the leader")
+    until(lambda: not is_alive(leader), "the end of the leader")
     world.supervisor.stop(spawn.run)
     assert world.end(spawn).signal == signal.SIGTERM
-
-
-def until_named(folder: Path) -> int:
-    """Wait until the leader is named in its folder."""
-    until(lambda: read_process(folder) is not None, "the process file")
-    identity = read_process(folder)
-    assert identity is not None
-    return identity.pid
 
 
 def test_children_of_what_is_killed_go_too_when_nothing_marks_them(world: World, tmp_path: Path) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from attune_cli.runtime.supervisor import kill_leftovers, processes, read_exit
-from attune_cli.runtime.supervisor.folder import read_process
+from attune_cli.runtime.supervisor import Fate, kill_leftovers, processes, read_journal
+from attune_cli.runtime.supervisor.journal import Identity
 from tests.contract.supervisor_world import is_alive, marked_processes, pid_in, until
 from tests.contract.test_supervisor_descendants import DAEMON
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 OWNER = """
 import sys, threading
 from pathlib import Path
-from attune_cli.runtime.supervisor.folder import read_process
 from tests.contract.supervisor_world import World
 world = World(Path(sys.argv[1]))
 world.spawn_shell(sys.argv[2])
@@ -36,11 +34,14 @@ EXECUTION = "run-1"
 
 @dataclass
 class Remains:
-    """What a killed owner left: its home, the run's folder, and the living processes by the name they gave."""
+    """What a killed owner left: its home, its journal, and the living processes by the name they gave."""
 
     home: Path
-    folder: Path
     pids: dict[str, int]
+
+    @property
+    def fate(self) -> Fate:
+        return read_journal(self.home / "journal").get(EXECUTION, Fate())
 
 
 @pytest.fixture
@@ -56,42 +57,42 @@ def remains(tmp_path: Path) -> Iterator[Remains]:
     )
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(home), script])
     pids = {name: pid_in(home / name) for name in ("daemon", "child", "cleared", "leader")}
-    until((home / EXECUTION / "process").exists, "the process file")
+    found = Remains(home, pids)
+    until(lambda: found.fate.leader is not None, "the leader in the journal")
     owner.kill()
     owner.wait()
     assert all(map(is_alive, pids.values()))
-    yield Remains(home, home / EXECUTION, pids)
+    yield found
     for pid in pids.values():
         processes.send(pid, signal.SIGKILL)
 
 
 def test_everything_of_the_run_is_killed_and_counted(remains: Remains) -> None:
-    assert read_exit(remains.folder) is None
-    assert kill_leftovers(remains.folder, EXECUTION, str(remains.home)) == 4
+    assert remains.fate.end is None
+    assert kill_leftovers(remains.fate.leader, EXECUTION, str(remains.home)) == 4
     assert not any(map(is_alive, remains.pids.values()))
     assert marked_processes(str(remains.home)) == []
-    assert kill_leftovers(remains.folder, EXECUTION, str(remains.home)) == 0
+    assert kill_leftovers(remains.fate.leader, EXECUTION, str(remains.home)) == 0
 
 
-def test_without_the_process_file_the_environment_tells_and_descent(remains: Remains) -> None:
-    (remains.folder / "process").unlink()
-    assert kill_leftovers(remains.folder, EXECUTION, str(remains.home)) == 4
+def test_without_a_known_leader_the_environment_tells_and_descent(remains: Remains) -> None:
+    assert kill_leftovers(None, EXECUTION, str(remains.home)) == 4
     assert not any(map(is_alive, remains.pids.values()))
 
 
 def test_when_the_leader_is_gone_its_session_is_known_by_the_brand(remains: Remains) -> None:
-    identity = read_process(remains.folder)
+    identity = remains.fate.leader
     if identity is None or not identity.brand:
         pytest.skip("this system does not let a thread set its personality")
     processes.send(remains.pids["leader"], signal.SIGKILL)
     until(lambda: processes.stat(remains.pids["leader"]) is None, "the end of the leader")
-    assert kill_leftovers(remains.folder, EXECUTION, str(remains.home)) == 3
+    assert kill_leftovers(remains.fate.leader, EXECUTION, str(remains.home)) == 3
     assert not any(map(is_alive, remains.pids.values()))
 
 
 def test_another_run_and_another_home_are_left_alone(remains: Remains, tmp_path: Path) -> None:
-    assert kill_leftovers(tmp_path, "run-2", str(remains.home)) == 0
-    assert kill_leftovers(tmp_path, EXECUTION, str(tmp_path)) == 0
+    assert kill_leftovers(None, "run-2", str(remains.home)) == 0
+    assert kill_leftovers(None, EXECUTION, str(tmp_path)) == 0
     assert all(map(is_alive, remains.pids.values()))
 
 
@@ -106,30 +107,23 @@ def stranger() -> Iterator[int]:
 
 @pytest.mark.parametrize("change", [{"boot_id": "another-boot"}, {"start_ticks": 1}])
 def test_a_number_that_has_gone_round_is_somebody_elses(
-    tmp_path: Path, stranger: int, change: dict[str, object]
+    tmp_path: Path, stranger: int, change: dict[str, Any]
 ) -> None:
     about = processes.stat(stranger)
     assert about is not None
-    identity: dict[str, object] = {
-        "pid": stranger,
-        "start_ticks": about.start_ticks,
-        "boot_id": processes.boot_id(),
-        "brand": 0,
-    }
-    (tmp_path / "process").write_text(json.dumps(identity | change))
-    assert kill_leftovers(tmp_path, "7", str(tmp_path)) == 0
+    boot_id = processes.boot_id()
+    identity = Identity(pid=stranger, start_ticks=about.start_ticks, boot_id=boot_id, brand=0)
+    assert kill_leftovers(replace(identity, **change), "7", str(tmp_path)) == 0
     assert is_alive(stranger)
-    (tmp_path / "process").write_text(json.dumps(identity))
-    assert kill_leftovers(tmp_path, "7", str(tmp_path)) == 1
+    assert kill_leftovers(identity, "7", str(tmp_path)) == 1
     assert not is_alive(stranger)
 
 
 INSIDE = """
 import subprocess, sys
-from pathlib import Path
 from attune_cli.runtime.supervisor import kill_leftovers
 child = subprocess.Popen(["/bin/sleep", "600"])
-print(kill_leftovers(Path(sys.argv[1]), "7", sys.argv[1]), child.poll())
+print(kill_leftovers(None, "7", sys.argv[1]), child.poll())
 child.kill()
 """
 

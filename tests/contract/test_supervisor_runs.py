@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.supervisor import RunExit, Supervisor, read_exit
+from attune_cli.runtime.supervisor import Fate, RunExit, Supervisor
 from tests.contract.supervisor_world import World, is_alive, open_descriptors, output, pid_in, until, zombies
 
 if TYPE_CHECKING:
@@ -35,13 +35,14 @@ def test_both_streams_and_the_exit_code_are_kept_and_reported(world: World) -> N
     assert (end.stdout.bytes, end.stdout.lines, end.stdout.dropped_bytes) == (4, 1, 0)
     assert (end.stderr.bytes, end.stderr.lines, end.stderr.dropped_bytes) == (9, 2, 0)
     assert end.started <= end.finished
-    assert read_exit(spawn.folder) == end
+    assert world.fate(spawn) == Fate(end=end)
 
 
-def test_a_silent_run_leaves_nothing_but_its_exit(world: World) -> None:
+def test_a_silent_run_leaves_nothing_but_its_lines_in_the_journal(world: World) -> None:
     spawn, end = world.run("/bin/true")
     assert end.exit_code == 0
-    assert {path.name for path in spawn.folder.iterdir()} <= {"exit.json", "process"}
+    assert not spawn.folder.exists()
+    assert world.journal.read_text().startswith(f"begin {spawn.run}\nend {spawn.run} ")
 
 
 def test_the_child_gets_exactly_its_environment_folder_and_session(world: World, tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_a_run_that_ended_before_the_stop_arrived_stays_as_it_ended(
     pid = pid_in(tmp_path / "pid")
     until(lambda: not is_alive(pid), "the end of the leader")
     if noticed:
-        until((spawn.folder / "process").exists, "the loop to look after it")
+        world.leader(spawn)
     world.supervisor.stop(spawn.run)
     assert (world.end(spawn).why, world.end(spawn).exit_code) == ("exited", 5)
 
@@ -161,21 +162,22 @@ def test_a_run_spawned_twice_runs_once_and_ends_once(world: World, tmp_path: Pat
     assert (tmp_path / "log").read_text() == "once\n"
 
 
-def test_a_run_whose_folder_exists_had_its_chance(world: World, tmp_path: Path) -> None:
-    spawn, first = world.shell(f"echo once >> {tmp_path}/log")
-    again, end = world.run(*spawn.argv, folder=spawn.folder)
-    assert (end.run, end.why, end.exit_code) == (again.run, "not_started", None)
-    assert str(spawn.folder) in str(end.error)
-    assert (tmp_path / "log").read_text() == "once\n"
-    assert read_exit(spawn.folder) == first
-
-
-def test_a_run_whose_folder_cannot_be_made_is_not_started(world: World, tmp_path: Path) -> None:
-    _, end = world.run("/bin/true", folder=tmp_path / "nowhere" / "run")
+def test_a_run_that_cannot_be_written_down_is_not_started(tmp_path: Path) -> None:
+    with World(tmp_path) as world:
+        world.journal.mkdir()
+        _, end = world.run("/bin/sh", "-c", f"echo ran > {tmp_path}/log")
     assert (end.why, end.error) == (
         "not_started",
-        f"cannot make its folder {tmp_path}/nowhere/run: No such file or directory",
+        "that it begins cannot be written down: Is a directory",
     )
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_run_whose_folder_cannot_be_made_ends_for_its_log(world: World, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    _, end = world.run("/bin/echo", "hi", folder=tmp_path / "file" / "run")
+    assert end.why == "log_failed"
+    assert str(tmp_path / "file") in str(end.error)
 
 
 def _script(path: Path, text: str, mode: int = 0o755) -> str:
@@ -207,7 +209,7 @@ def test_what_cannot_be_started_is_named(world: World, tmp_path: Path) -> None:
         spawn, end = world.run(*argv, **changes)
         assert (end.why, end.exit_code, end.signal) == ("not_started", None, None)
         assert str(end.error).startswith(words)
-        assert read_exit(spawn.folder) == end
+        assert world.fate(spawn) == Fate(end=end)
 
 
 def test_two_hundred_runs_leave_no_zombie_and_no_descriptor(world: World) -> None:
@@ -231,9 +233,9 @@ def test_close_kills_what_still_runs_and_reports_it(world: World) -> None:
     world.supervisor.close()
 
 
-def test_a_supervisor_that_never_started_can_be_closed() -> None:
+def test_a_supervisor_that_never_started_can_be_closed(tmp_path: Path) -> None:
     before = open_descriptors()
-    supervisor = Supervisor(clock=SystemClock(), report=print)
+    supervisor = Supervisor(journal=tmp_path / "journal", clock=SystemClock(), report=print)
     supervisor.close()
     supervisor.close()
     assert open_descriptors() == before
