@@ -22,7 +22,7 @@ from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.packs.source import core_pack_folder, read_pack
 from attune_cli.runtime.runners.api import Job
 from attune_cli.runtime.runners.launch import Launcher
-from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.runners.process import ProcessRunner, journal_path
 from attune_cli.runtime.supervisor import Supervisor
 from tests.contract.supervisor_world import PATIENCE_SECONDS, until
 from tests.pack_files import write_files
@@ -103,7 +103,7 @@ class ProcessBench:
         self, folder: Path, *, environment: Mapping[str, str] | None = None, **settings: Any
     ) -> None:
         self.home = Home(folder / "home")
-        for path in (self.home.runs, self.home.environments, self.home.packs):
+        for path in (self.home.runs, self.home.environments, self.home.packs, self.home.hosts):
             path.mkdir(parents=True)
         self.pack = folder / "pack"
         self.pack.mkdir()
@@ -111,9 +111,15 @@ class ProcessBench:
         given = os.environ if environment is None else environment
         self.launcher = Launcher(self.home, environment=given, allow=self.settings.environment_allow)
         self.runner = ProcessRunner(
-            home=self.home, settings=self.settings, launcher=self.launcher, report=self._take
+            home=self.home,
+            settings=self.settings,
+            launcher=self.launcher,
+            report=self._take,
+            journal="bench",
         )
-        self.supervisor = Supervisor(clock=SystemClock(), report=self.runner.ended)
+        self.supervisor = Supervisor(
+            journal=journal_path(self.home, "bench"), clock=SystemClock(), report=self.runner.ended
+        )
         self.runner.supervise_with(self.supervisor)
         self._facts: dict[int, Fact] = {}
         self._news = threading.Condition()
