@@ -221,9 +221,11 @@ import subprocess, sys
 from pathlib import Path
 from tests.contract.supervisor_world import World
 child = subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)
-with World(Path(sys.argv[1])) as world:
-    world.shell("exit 0")
-print(child.poll())
+home = Path(sys.argv[1])
+home.mkdir()
+with World(home) as world:
+    _, end = world.shell("exit 5")
+print(end.exit_code, child.poll())
 child.kill()
 child.wait()
 """
@@ -233,7 +235,7 @@ def test_an_engine_inside_a_run_spares_the_other_children_of_its_process(
     world: World, tmp_path: Path
 ) -> None:
     spawn, end = world.run(sys.executable, "-c", INNER_WITH_A_CHILD, str(tmp_path / "i"), cwd=str(Path.cwd()))
-    assert (end.exit_code, output(spawn), output(spawn, "stderr")) == (0, b"None\n", b"")
+    assert (end.exit_code, output(spawn), output(spawn, "stderr")) == (0, b"5 None\n", b"")
 
 
 def test_a_stranger_who_holds_a_stream_does_not_hold_the_run(world: World, tmp_path: Path) -> None:
