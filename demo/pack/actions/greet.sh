@@ -1,0 +1,3 @@
+#!/bin/bash
+eval "$(</dev/stdin)"
+printf 'Hello, %s!\n' "$name"
