@@ -140,11 +140,12 @@ def result(
     context: Context,
     id_: Word,
     wait: Annotated[bool, Option("--wait", help="Wait for its end first.")] = False,
+    reveal: Annotated[bool, Option("--reveal", help="Show its secret values.")] = False,
 ) -> int:
     """Print the bare result of an execution; exit 8 when it is not over, 1 when it failed."""
     from attune_cli.running.viewing import show_result
 
-    return show_result(context, id_, wait=wait)
+    return show_result(context, id_, wait=wait, reveal=reveal)
 
 
 @app.command("wait", examples=["attune execution wait 12", "attune execution wait 12 13 --any --timeout 5m"])

@@ -131,6 +131,8 @@ def prune_executions(
         confirm(context, f"Delete up to {candidates} executions and their logs?")
     deleted = _delete(context, store, criteria, keep)
     notifications = _delete_notifications(store, before)
+    with store.write(SystemClock().now()) as tx:
+        executions.prune_jobs(tx)
     shrink(store.connection, full=False)
     context.out.record({"kind": "pruned", "executions": deleted, "notifications": notifications})
 

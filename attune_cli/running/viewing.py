@@ -15,10 +15,12 @@ from attune_cli.running.hosting import cancelled_by_signals, start_background_ho
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, rfc3339
 from attune_cli.runtime.host import connect_again, open_store
 from attune_cli.runtime.inline_host import InlineHost
+from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.services import executions as services
 from attune_cli.runtime.services.logs import STREAMS, Piece, StreamName, in_order, lines, read_from, tail
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.store import executions, notifications
+from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -148,7 +150,7 @@ def _end(context: Context, execution: Execution) -> None:
 # --- results
 
 
-def show_result(context: Context, word: str, *, wait: bool) -> int:
+def show_result(context: Context, word: str, *, wait: bool, reveal: bool) -> int:
     """Print the bare result of an execution; its exit code tells whether there is one."""
     from attune_cli.running.ending import print_result
 
@@ -170,8 +172,20 @@ def show_result(context: Context, word: str, *, wait: bool) -> int:
             f"execution {execution.id} of {execution.action_ref} {how_it_ended(execution)}",
             hint=f"attune execution show {execution.id}",
         )
-    print_result(context, execution)
+    print_result(context, _revealed(context, store, execution) if reveal else execution)
     return 0
+
+
+def _revealed(context: Context, store: Store, execution: Execution) -> Execution:
+    """Return the execution with the secret values of its result in their places."""
+    with store.read(SystemClock().now()) as tx:
+        sealed = executions.sealed_result(tx, execution.id)
+    if sealed is None or execution.result is None:
+        return execution
+    result = dict(execution.result)
+    for pointer, value in Sealer(context.home.secret_key).unseal(sealed).items():
+        put_at(result, pointer, value)
+    return replace(execution, result=result)
 
 
 # --- waiting

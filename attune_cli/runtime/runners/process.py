@@ -16,6 +16,7 @@ from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.facts import Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.runners.api import Ended, Standing
 from attune_cli.runtime.runners.results import outcome_of
+from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor import Spawn, kill_leftovers, read_journal
 
 if TYPE_CHECKING:
@@ -126,16 +127,22 @@ class ProcessRunner:
     def _outcome(
         self, run: RunExit, action: ActionDefinition, execution: int, timeout_seconds: float | None
     ) -> Outcome:
+        folder = self._folder(execution)
         try:
-            return outcome_of(
+            outcome = outcome_of(
                 run,
-                self._folder(execution),
+                folder,
                 action=action,
                 timeout_seconds=timeout_seconds,
                 max_result_bytes=self._settings.max_result_bytes,
             )
+            if any("secret" in leaf for leaf in action.output.values()):
+                from attune_cli.runtime.runners.secret_outputs import hide_secret_outputs
+
+                outcome = hide_secret_outputs(outcome, action.output, folder, Sealer(self._home.secret_key))
         except OSError as error:
             return _failure("log_failed", f"its output cannot be read: {error}")
+        return outcome
 
     def stop(self, ref: str) -> None:
         if self._supervisor is not None:

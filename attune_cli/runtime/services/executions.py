@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
 from attune_cli.runtime.services.records import Record, change_record, execution_record
-from attune_cli.runtime.store import execution_search, executions, notifications
+from attune_cli.runtime.store import execution_search, executions, jobs, notifications
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,6 +104,11 @@ def prune(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> list[i
 def prune_outbox(tx: Transaction, before: Instant, *, limit: int) -> int:
     """Delete notifications made before an instant, at most `limit`; returns how many."""
     return notifications.delete_before(tx, before, limit=limit)
+
+
+def prune_jobs(tx: Transaction) -> int:
+    """Delete what no execution was started with any more; returns how many."""
+    return jobs.delete_unused(tx)
 
 
 def remove_runs(runs: Path, execution_ids: list[int]) -> None:

@@ -374,6 +374,12 @@ def get(tx: Transaction, execution_id: int) -> Execution | None:
     return None if row is None else execution_of(row)
 
 
+def sealed_result(tx: Transaction, execution_id: int) -> bytes | None:
+    """Return the sealed secret values of a result, by JSON pointer."""
+    row = tx.execute("SELECT result_sealed FROM execution WHERE id = ?", (execution_id,)).fetchone()
+    return None if row is None else row[0]
+
+
 def history(tx: Transaction, execution_id: int) -> list[StatusChange]:
     """Return the changes of status of one execution, oldest first."""
     rows = tx.execute(

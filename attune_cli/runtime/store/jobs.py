@@ -21,6 +21,11 @@ def intern(tx: Transaction, definition: JobDefinition) -> int:
     return int(row[0])
 
 
+def delete_unused(tx: Transaction) -> int:
+    """Delete the jobs that no execution names; returns how many."""
+    return tx.execute("DELETE FROM job WHERE id NOT IN (SELECT job FROM execution)").rowcount
+
+
 def get(tx: Transaction, job_id: int) -> dict[str, Any]:
     """Return the definition of a job that an execution refers to."""
     row = tx.execute("SELECT definition FROM job WHERE id = ?", (job_id,)).fetchone()

@@ -105,7 +105,7 @@ CREATE INDEX job_checksum ON job (checksum);
 CREATE TABLE execution (
   id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: it names a log folder
   action_ref TEXT NOT NULL,
-  job INTEGER NOT NULL REFERENCES job (id),
+  job INTEGER NOT NULL,                  -- no foreign key: what no execution names any more is deleted in one pass
   status TEXT NOT NULL DEFAULT 'requested',
   host TEXT,                             -- the owner, or NULL; no foreign key: hosts are forgotten
   runner_ref TEXT,                       -- durable name of the run, committed with `running`
