@@ -9,6 +9,7 @@ expects, any other is a failure.
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from typing import Any, cast
@@ -20,10 +21,10 @@ _KEYS = (
 
 
 def main() -> int:
-    given = json.load(sys.stdin)
+    given = json.load(sys.stdin.buffer)  # JSON is UTF-8, whatever the locale
     wanted = _wanted(given["parameters"], given["request"])
     answer = _perform(wanted)
-    json.dump(answer, sys.stdout, ensure_ascii=False)
+    json.dump(answer, sys.stdout)  # escapes pass through every locale, and may be half a surrogate pair
     if answer["error"] is not None:
         sys.stderr.write(f"{answer['error']}\n")
     return 0 if answer["error"] is None else 1
@@ -121,9 +122,16 @@ def _json(response: Any) -> Any:  # noqa: ANN401 - httpx is imported late, and J
     if "json" not in response.headers.get("content-type", ""):
         return None
     try:
-        return response.json()
-    except ValueError:
+        return response.json(parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
         return None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.model.entities import Outcome, RunError, Stream
 
@@ -92,11 +93,15 @@ def _parse_json(text: str) -> object:
 
 
 def _loads(text: str) -> Any:  # noqa: ANN401 - JSON is any value
-    return json.loads(text, parse_constant=_refuse_constant)
+    return json.loads(text, parse_constant=_finite, parse_float=_finite)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")  # RFC 8259, 6: Python alone would take it
+def _finite(text: str) -> float:
+    """Read a number; what is none of JSON's (RFC 8259, 6), or too large for one, could not be written again."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number of JSON")
+    return number
 
 
 def _parse_yaml(text: str) -> object:
