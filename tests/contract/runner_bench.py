@@ -122,6 +122,7 @@ class ProcessBench:
         )
         self.runner.supervise_with(self.supervisor)
         self._facts: dict[int, Fact] = {}
+        self._refs: dict[int, str] = {}
         self._news = threading.Condition()
         self._count = 0
 
@@ -185,7 +186,8 @@ class ProcessBench:
             if isinstance(fact, PrepareFailed):
                 self._take(fact)
                 return job.execution
-        self.runner.start(job, self.runner.ref(job))
+        self._refs[job.execution] = self.runner.ref(job)
+        self.runner.start(job, self._refs[job.execution])
         return job.execution
 
     def begin(self, script: str = "", *, parameters: dict[str, Any] | None = None, **details: Any) -> int:
@@ -198,7 +200,7 @@ class ProcessBench:
         return self.end(self.start(job))
 
     def stop(self, execution: int) -> None:
-        self.runner.stop(f"process:{execution}")
+        self.runner.stop(self._refs.get(execution, "unknown"))
 
     def end(self, execution: int) -> Observed:
         fact = self._fact(execution)
