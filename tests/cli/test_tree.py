@@ -18,7 +18,7 @@ GLOBAL = {
     "--no-progress", "--no-input", "--yes", "--dry-run", "--directory", "--home", "--version",
 }  # fmt: skip
 LETTERS = {
-    "-C": {"--directory"}, "-V": {"--version"}, "-d": {"--detach"}, "-e": {"--env"}, "-f": {"--follow", "--file"},
+    "-C": {"--directory"}, "-P": {"--param"}, "-V": {"--version"}, "-d": {"--detach"}, "-e": {"--env"}, "-f": {"--follow", "--file"},
     "-h": {"--help"}, "-j": {"--json"}, "-l": {"--limit"}, "-n": {"--dry-run"}, "-o": {"--output"},
     "-q": {"--quiet"}, "-r": {"--result"}, "-s": {"--status"}, "-v": {"--verbose"}, "-y": {"--yes"},
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What may be asked of the database file itself: look, check, copy, bring back, shrink, query.
+"""What may be asked of the database file itself: look, check, shrink, query (backups: services/backups.py).
 
 Most of it has to work when the file is damaged or too new to be opened for anything else.
 """
@@ -9,9 +9,9 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import NotFoundError, UnavailableError, UsageError
+from attune_cli.errors import CancelledError, NotFoundError, UnavailableError, UsageError
 from attune_cli.runtime.services.checks import Check
-from attune_cli.runtime.store import inspection, upkeep
+from attune_cli.runtime.store import inspection, packs, upkeep
 from attune_cli.runtime.store.database import (
     SCHEMA_VERSION,
     Store,
@@ -21,19 +21,19 @@ from attune_cli.runtime.store.database import (
     explain,
     schema_version,
 )
-from attune_cli.runtime.store.identity import home_id, renew
-from attune_cli.runtime.store.migrations import migrate
+from attune_cli.runtime.store.guard import guard_is_whole
+from attune_cli.runtime.store.identity import home_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from attune_cli.config import Home
-    from attune_cli.runtime.clock import Instant
+    from attune_cli.errors import AttuneError
 
 Record = dict[str, Any]
 
-_SHOWN_FAULTS = 5
+_SHOWN = 5
 
 
 @contextlib.contextmanager
@@ -43,9 +43,15 @@ def looking_at(path: Path) -> Generator[sqlite3.Connection]:
         raise NotFoundError(
             f"no database {path}", code="no_database", hint="attune run action core.echo message=hi makes one"
         )
+    with explained(path), contextlib.closing(inspection.connect_read_only(path)) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Generator[None]:
+    """Say in the user's words what SQLite says of the file `path`."""
     try:
-        with contextlib.closing(inspection.connect_read_only(path)) as connection:
-            yield connection
+        yield
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from error
 
@@ -53,14 +59,14 @@ def looking_at(path: Path) -> Generator[sqlite3.Connection]:
 # --- looking
 
 
-def describe(home: Home, now: Instant) -> Record:
+def describe(home: Home) -> Record:
     """Return versions, sizes in bytes, pages, and how many there are of each noun."""
     with looking_at(home.database) as connection:
         page_bytes, pages, free_pages = inspection.pages(connection)
         return {
             "kind": "database",
             "path": str(home.database),
-            "home_id": home_id(Transaction(connection, now)),
+            "home_id": home_id(connection),
             "schema_version": schema_version(connection),
             "newest_schema_version": SCHEMA_VERSION,
             "file_bytes": home.database.stat().st_size,
@@ -86,15 +92,19 @@ def query(home: Home, statement: str, values: Mapping[str, object]) -> tuple[lis
             columns, rows = inspection.query(connection, statement, values)
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise _refused(error, home.database) from error
+    if not columns:
+        raise UsageError("there is no statement to answer", code="bad_query")
     names = _distinct(columns)
     return names, [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
 
 
-def _refused(error: sqlite3.Error | UnicodeEncodeError, path: Path) -> UsageError | UnavailableError:
+def _refused(error: sqlite3.Error | UnicodeEncodeError, path: Path) -> AttuneError:
     """Tell a statement that cannot be answered from a database that cannot be read."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest says more of the same
     if code in {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY}:
         return UsageError("the statement would do more than read", code="read_only_query")
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return CancelledError("interrupted")
     if isinstance(error, sqlite3.DatabaseError) and code != sqlite3.SQLITE_ERROR:
         return explain(error, path)
     hint = "-P NAME=VALUE gives a value" if "did not supply a value" in str(error) else None
@@ -105,8 +115,10 @@ def _distinct(columns: list[str]) -> list[str]:
     """Number the columns that have the name of an earlier one."""
     names: list[str] = []
     for column in columns:
-        same = sum(name == column or name.startswith(f"{column}_") for name in names)
-        names.append(f"{column}_{same + 1}" if column in names else column)
+        name, number = column, 2
+        while name in names:
+            name, number = f"{column}_{number}", number + 1
+        names.append(name)
     return names
 
 
@@ -119,167 +131,125 @@ def _plain(value: object) -> object:
 
 
 def check(home: Home) -> list[Check]:
-    """Look for damage in file, references, guard and folders."""
+    """Look for damage in file, references, guard and folders; raises NotFoundError where there is no file."""
     path = home.database
-    if path.is_file() and path.stat().st_size and not inspection.has_header(path):
-        return [_damaged("file", f"{path} is not a database")]
     try:
         with looking_at(path) as connection:
+            integrity = check_integrity(connection)
+            if integrity.status != "ok" or not inspection.is_ours(connection):
+                return [integrity, check_version_and_guard(connection, path)]
             return [
-                _integrity(connection),
+                integrity,
                 _references(connection),
-                _version(connection, path),
+                check_version_and_guard(connection, path),
+                _packs(connection, home),
                 _runs(connection, home),
             ]
     except UnavailableError as error:
-        return [_damaged("file", error.message)]
+        return [damaged("file", error.message)]
 
 
-def _damaged(name: str, message: str) -> Check:
+def damaged(name: str, message: str) -> Check:
     return Check(name, "error", message, "attune db restore FILE brings a backup back")
 
 
-def _faults(name: str, faults: list[str], fine: str) -> Check:
+def _found(name: str, faults: list[str], fine: str) -> Check:
     if not faults:
         return Check(name, "ok", fine)
-    more = f"; and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
-    return _damaged(name, "; ".join(faults[:_SHOWN_FAULTS]) + more)
+    more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+    return damaged(name, "; ".join(faults[:_SHOWN]) + more)
 
 
-def _integrity(connection: sqlite3.Connection) -> Check:
-    return _faults("integrity", inspection.integrity_faults(connection), "every page is whole")
-
-
-def _references(connection: sqlite3.Connection) -> Check:
-    return _faults(
-        "references", inspection.foreign_key_faults(connection), "every row refers to rows that are there"
+def check_integrity(connection: sqlite3.Connection, *, quick: bool = False) -> Check:
+    return _found(
+        "integrity", inspection.integrity_faults(connection, quick=quick), "every page of it is whole"
     )
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> Check:
+def _references(connection: sqlite3.Connection) -> Check:
+    return _found("references", inspection.foreign_key_faults(connection), "all that rows refer to is there")
+
+
+def check_version_and_guard(connection: sqlite3.Connection, path: Path) -> Check:
+    """Look whether this attune can use the file, and whether its triggers are whole."""
     try:
         version = check_version(connection, path)
     except UnavailableError as error:
         return Check(
             "guard" if error.code == "database_guard" else "version", "error", error.message, error.hint
         )
-    if version == 0:
-        return _damaged("version", f"{path} is no database of attune")
+    if not inspection.is_ours(connection):
+        return damaged("version", f"{path} is no database of attune")
     if version < SCHEMA_VERSION:
-        return Check("version", "warning", f"version {version} of {SCHEMA_VERSION}", "attune db migrate")
-    return Check("guard", "ok", f"version {version}, with the triggers that guard it")
+        return Check(
+            "version", "warning", f"version {version}, this attune has {SCHEMA_VERSION}", "attune db migrate"
+        )
+    return Check("guard", "ok", f"version {version}, guarded by its triggers")
+
+
+def _packs(connection: sqlite3.Connection, home: Home) -> Check:
+    """Look for packs whose files are gone: a restored database may name some that were replaced since."""
+    present = packs.all_packs(Transaction(connection, 0))
+    missing = [
+        pack for pack in present if pack.link is None and not (home.packs / pack.ref / pack.digest).is_dir()
+    ]
+    if not missing:
+        return Check("packs", "ok", f"the files of every pack are there ({len(present)})")
+    refs = ", ".join(pack.ref for pack in missing)
+    return Check("packs", "error", f"the files of {refs} are gone", "attune pack install SOURCE --upgrade")
 
 
 def _runs(connection: sqlite3.Connection, home: Home) -> Check:
     """Look for folders of executions that are gone. They are listed first: a run has its row before its folder."""
-    names = [entry.name for entry in home.runs.iterdir()] if home.runs.is_dir() else []
-    ids = [int(name) for name in names if name.isdecimal()]
-    try:
-        orphans = inspection.unknown_executions(connection, ids)
-    except sqlite3.DatabaseError as error:
-        return _damaged("runs", str(error))
+    ids = run_folders(home)
+    orphans = inspection.unknown_executions(connection, ids)
     if not orphans:
-        return Check("runs", "ok", f"{len(ids)} folders, each of an execution")
-    shown = " ".join(str(home.runs / str(one)) for one in orphans[:_SHOWN_FAULTS])
+        return Check("runs", "ok", f"every folder of a run has its execution ({len(ids)})")
+    shown = " ".join(str(home.runs / str(one)) for one in orphans[:_SHOWN])
     return Check("runs", "warning", f"{len(orphans)} folders of executions that are gone", f"rm -r {shown}")
 
 
-# --- copying
+def run_folders(home: Home) -> list[int]:
+    """Return the ids of the executions that have a folder."""
+    names = [entry.name for entry in home.runs.iterdir()] if home.runs.is_dir() else []
+    return [int(name) for name in names if name.isdecimal()]
 
 
-def back_up(home: Home, target: Path) -> int:
-    """Write a copy to `target`, which appears when it is whole; returns its size in bytes."""
-    draft = target.with_name(f".{target.name}.new")
-    try:
-        draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        with looking_at(home.database) as connection:
-            upkeep.write_copy(connection, draft)
-        with looking_at(draft) as copy:
-            faults = inspection.integrity_faults(copy, quick=True)
-        if faults:
-            raise UnavailableError(
-                f"the database {home.database} is damaged: {faults[0]}",
-                code="database_corrupt",
-                hint="attune db check",
-            )
-        draft.replace(target)
-    except OSError as error:
-        raise UnavailableError(f"{target} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-    return target.stat().st_size
-
-
-def restore(home: Home, source: Path, now: Instant, *, permit: Callable[[], None]) -> Record:
-    """Bring a backup back as a database of its own: new id, older versions migrated, unfinished runs abandoned.
-
-    `permit` is called when all is prepared, and raises what refuses the change. The old content is kept aside.
-    """
-    draft = home.database.with_name("attune.db.restoring")
-    draft.unlink(missing_ok=True)
-    try:
-        with looking_at(source) as connection:
-            _check_ours(connection, source)
-            upkeep.write_copy(connection, draft)
-        ended = _make_own(draft, now)
-        permit()
-        aside = _free_name(home.database)
-        upkeep.replace_content(home.database, draft, aside)
-    finally:
-        draft.unlink(missing_ok=True)
-    return {
-        "kind": "restore",
-        "path": str(home.database),
-        "source": str(source),
-        "kept": str(aside),
-        "abandoned": ended,
-    }
-
-
-def _check_ours(connection: sqlite3.Connection, source: Path) -> None:
-    faults = inspection.integrity_faults(connection)
-    if faults:
-        raise UsageError(f"the backup {source} is damaged: {faults[0]}", code="backup_damaged")
-    version = schema_version(connection)
-    if version > SCHEMA_VERSION:
-        raise UnavailableError(
-            f"the backup {source} was written by a newer attune (its version {version}, ours {SCHEMA_VERSION})",
-            code="database_newer",
-            hint="upgrade attune",
-        )
-    if version == 0 or not inspection.is_ours(connection):
-        raise UsageError(f"{source} is no backup of an attune database", code="backup_foreign")
-
-
-def _make_own(draft: Path, now: Instant) -> int:
-    with contextlib.closing(Store(connect(draft), path=draft)) as store:
-        migrate(store)
-        with store.write(now) as tx:
-            return renew(tx, "its database was restored from a backup")
-
-
-def _free_name(database: Path) -> Path:
-    """Return the first name `attune.db.old-N` that nothing has."""
-    number = 1
-    while (path := database.with_name(f"{database.name}.old-{number}")).exists():
-        number += 1
-    return path
-
-
-# --- shrinking
+# --- changing
 
 
 def vacuum(home: Home, *, full: bool) -> Record:
     """Give room back to the file system; returns sizes before and after, in bytes."""
-    before = home.database.stat().st_size + log_bytes(home) if home.database.exists() else 0
-    with looking_at(home.database):
-        pass
-    try:
-        with contextlib.closing(connect(home.database)) as connection:
-            upkeep.shrink(connection, full=full)
-    except sqlite3.DatabaseError as error:
-        raise explain(error, home.database) from error
-    after = home.database.stat().st_size + log_bytes(home)
-    return {"kind": "vacuum", "path": str(home.database), "bytes_before": before, "bytes_after": after}
+    before = describe(home)
+    with explained(home.database), contextlib.closing(connect(home.database)) as connection:
+        upkeep.shrink(connection, full=full)
+    return {
+        "kind": "vacuum",
+        "path": str(home.database),
+        "bytes_before": before["file_bytes"] + before["log_bytes"],
+        "bytes_after": home.database.stat().st_size + log_bytes(home),
+    }
+
+
+def migration(home: Home) -> Record:
+    """Return what a migration would do; raises UnavailableError for the database of a newer attune."""
+    with looking_at(home.database) as connection:
+        found = schema_version(connection)
+        if found > SCHEMA_VERSION:
+            check_version(connection, home.database)
+        guarded = found == SCHEMA_VERSION and guard_is_whole(connection)
+    return {
+        "kind": "migration",
+        "path": str(home.database),
+        "from": found,
+        "to": SCHEMA_VERSION,
+        "guarded": guarded,
+        "needed": not guarded,
+    }
+
+
+@contextlib.contextmanager
+def opened_as_it_is(home: Home) -> Generator[Store]:
+    """Open the database for writing without settling, migrating or checking anything."""
+    with explained(home.database), contextlib.closing(connect(home.database)) as connection:
+        yield Store(connection, path=home.database)

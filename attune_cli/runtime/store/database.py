@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from attune_cli.errors import UnavailableError
 from attune_cli.runtime.store.guard import guard_is_whole, install_guard
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
+_FILE_FAULTS = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
+    | {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB}
+)
 _CORRUPT = ("malformed", "not a database", "disk image")
 
 
@@ -66,9 +70,11 @@ class Store:
             self._probe("before commit")
             with self._explained():
                 self.connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
+            if _is_of_the_file(error):
+                raise explain(error, self.path) from error
             raise
         self._probe("after commit")
 
@@ -98,6 +104,12 @@ class Store:
             yield
         except sqlite3.DatabaseError as error:
             raise explain(error, self.path) from error
+
+
+def _is_of_the_file(error: BaseException) -> TypeGuard[sqlite3.DatabaseError]:
+    """Tell what happened to the file from a faulty statement, and from a change that the guard refuses."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, sqlite3.DatabaseError) and code in _FILE_FAULTS
 
 
 def explain(error: sqlite3.DatabaseError, path: Path | None) -> UnavailableError:

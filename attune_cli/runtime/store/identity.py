@@ -12,24 +12,25 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.store.executions import dump
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
     from attune_cli.runtime.store.database import Transaction
 
 
-def home_id(tx: Transaction) -> str | None:
+def home_id(connection: sqlite3.Connection) -> str | None:
     """Return the id of the home this database belongs to (32 hexadecimal digits)."""
-    return _value(tx, "home_id")
+    return _value(connection, "home_id")
 
 
 def is_at_home(tx: Transaction, path: Path) -> bool:
     """Tell whether this is the file that was opened here before."""
-    return _value(tx, "inode") == _inode(path)
+    return _value(tx.connection, "inode") == _inode(path)
 
 
 def settle_in(tx: Transaction, path: Path) -> bool:
     """Record that the file lies here; tells whether it was copied, and makes it a home's own then."""
-    known = _value(tx, "inode")
+    known = _value(tx.connection, "inode")
     is_copy = known is not None and known != _inode(path)
     if is_copy:
         renew(tx, "its database was copied")
@@ -58,8 +59,8 @@ def _inode(path: Path) -> str:
     return str(path.stat().st_ino)
 
 
-def _value(tx: Transaction, name: str) -> str | None:
-    row = tx.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+def _value(connection: sqlite3.Connection, name: str) -> str | None:
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
 
 

@@ -33,9 +33,16 @@ def connect_read_only(path: Path, *, timeout_seconds: float = 30.0) -> sqlite3.C
         connection = connect(f"{name}?mode=ro", timeout_seconds=timeout_seconds, uri=True)
         connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError:
-        connection = connect(f"{name}?immutable=1", timeout_seconds=timeout_seconds, uri=True)
+        connection = connect(f"{name}?immutable=1", uri=True)
     connection.execute("PRAGMA query_only=ON")
     return connection
+
+
+def connect_to_backup(path: Path) -> sqlite3.Connection:
+    """Open a file that nobody uses, and leave nothing beside it; raises sqlite3.DatabaseError."""
+    if path.with_name(f"{path.name}-wal").exists():
+        return connect_read_only(path)
+    return connect(f"file:{quote(str(path))}?immutable=1", uri=True)
 
 
 def has_header(path: Path) -> bool:
@@ -86,6 +93,18 @@ def unknown_executions(connection: sqlite3.Connection, ids: Sequence[int]) -> li
     return [int(row[0]) for row in rows]
 
 
+def executions_that_differ(connection: sqlite3.Connection, other: Path, ids: Sequence[int]) -> list[int]:
+    """Return those of `ids` that do not name the same execution here and in the database `other`."""
+    connection.execute("ATTACH ? AS other", (f"file:{quote(str(other))}?mode=ro",))
+    rows = connection.execute(
+        """SELECT value FROM json_each(?) WHERE NOT EXISTS (
+             SELECT 1 FROM main.execution AS here JOIN other.execution AS there USING (id, action_ref, created)
+             WHERE id = value) ORDER BY value""",
+        (json.dumps(ids),),
+    ).fetchall()
+    return [int(row[0]) for row in rows]
+
+
 def newest_instant(connection: sqlite3.Connection) -> Instant | None:
     """Return when the newest change was made, by the clock of its time."""
     row = connection.execute(
@@ -102,9 +121,6 @@ def is_ours(connection: sqlite3.Connection) -> bool:
     return found >= {"meta", "host", "execution", "notification"}
 
 
-_READING = frozenset(
-    {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-)
 _READING_PRAGMAS = frozenset(
     {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"}
     | {"foreign_key_check", "integrity_check", "quick_check"}
@@ -115,10 +131,8 @@ def allow_reading_only(connection: sqlite3.Connection) -> None:
     """Refuse what a read-only connection would still do: attach (which makes files), or change how it reads."""
 
     def judge(action: int, name: str | None, value: str | None, *_: object) -> int:
-        may = action in _READING or (
-            action == sqlite3.SQLITE_PRAGMA and (value is None or name in _READING_PRAGMAS)
-        )
-        return sqlite3.SQLITE_OK if may else sqlite3.SQLITE_DENY
+        sets = action == sqlite3.SQLITE_PRAGMA and value is not None and name not in _READING_PRAGMAS
+        return sqlite3.SQLITE_DENY if sets or action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
     connection.set_authorizer(judge)
 
@@ -127,5 +141,7 @@ def query(
     connection: sqlite3.Connection, statement: str, values: Mapping[str, object]
 ) -> tuple[list[str], list[tuple[object, ...]]]:
     """Return the columns and rows of a statement; raises sqlite3.Error, also for one that would write."""
+    # Between steps Python sees a Ctrl-C, and ends the statement with SQLITE_INTERRUPT.
+    connection.set_progress_handler(lambda: None, 100_000)
     cursor = connection.execute(statement, dict(values))
     return [column[0] for column in cursor.description or ()], cursor.fetchall()

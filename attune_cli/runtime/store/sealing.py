@@ -63,8 +63,11 @@ class Sealer:
         )
 
     def _read_or_make_key(self) -> bytes:
-        if not self._path.exists():
-            self._make_key()
+        try:
+            if not self._path.exists():
+                self._make_key()
+        except OSError as error:
+            raise self._no_key(f"it cannot be made: {error.strerror}") from error
         return self._read_key()
 
     def _make_key(self) -> None:
