@@ -107,7 +107,7 @@ def test_the_steps_lead_from_the_first_schema_to_exactly_this_one() -> None:
     "change",
     [
         "ALTER TABLE key ADD COLUMN note TEXT",
-        "ALTER TABLE job RENAME COLUMN digest TO sha256",
+        "ALTER TABLE policy RENAME COLUMN label TO title",
         "DROP INDEX execution_parent",
         "CREATE INDEX key_name ON key (name)",
         "CREATE TABLE more (id INTEGER PRIMARY KEY)",
@@ -155,9 +155,7 @@ def test_each_step_is_taken_once_and_in_order(store: Store) -> None:
     assert seen == [NEXT, NEXT + 1]
 
 
-@pytest.mark.parametrize("table", ["execution", "execution_history", "pack", "job", "notification"])
-def test_a_step_that_transforms_keeps_every_row_and_the_guard(store: Store, table: str) -> None:
-    execution = add_execution(store.connection, Status.COMPLETED)
+def add_pack_with_action(store: Store) -> None:
     store.connection.execute(
         "INSERT INTO pack (id, ref, label, version, digest, manifest, created, updated)"
         " VALUES (1, 'demo', 'Demo', '1.0.0', 'd', '{}', 1, 1)"
@@ -166,6 +164,12 @@ def test_a_step_that_transforms_keeps_every_row_and_the_guard(store: Store, tabl
         "INSERT INTO action (ref, pack, label, definition, created, updated)"
         " VALUES ('demo.a', 1, 'A', '{}', 1, 1)"
     )
+
+
+@pytest.mark.parametrize("table", ["execution", "execution_history", "pack", "job", "notification"])
+def test_a_step_that_transforms_keeps_every_row_and_the_guard(store: Store, table: str) -> None:
+    execution = add_execution(store.connection, Status.COMPLETED)
+    add_pack_with_action(store)
     names = ("execution", "execution_history", "notification", "pack", "action", "job", "meta")
     rows = {name: store.connection.execute(f"SELECT count(*) FROM {name}").fetchone() for name in names}
 
@@ -215,10 +219,10 @@ def test_the_steps_before_one_that_fails_stay_taken(store: Store) -> None:
 
 
 def test_a_step_that_leaves_rows_that_refer_to_nothing_is_refused(store: Store) -> None:
-    add_execution(store.connection)
+    add_pack_with_action(store)
     before = content(store.connection)
     with pytest.raises(AttuneError, match="refer to nothing"):
-        migrate(store, steps={NEXT: lambda db: run_all(db, "DELETE FROM job")}, version=NEXT)
+        migrate(store, steps={NEXT: lambda db: run_all(db, "DELETE FROM pack")}, version=NEXT)
     assert content(store.connection) == before
 
 
