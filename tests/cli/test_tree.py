@@ -19,8 +19,9 @@ GLOBAL = {
 }  # fmt: skip
 LETTERS = {
     "-C": {"--directory"}, "-P": {"--param"}, "-V": {"--version"}, "-d": {"--detach"}, "-e": {"--env"},
-    "-f": {"--follow", "--file"}, "-h": {"--help"}, "-j": {"--json"}, "-l": {"--limit"}, "-n": {"--dry-run"}, "-o": {"--output"},
-    "-q": {"--quiet"}, "-r": {"--result"}, "-s": {"--status"}, "-v": {"--verbose"}, "-y": {"--yes"},
+    "-f": {"--follow", "--file"}, "-h": {"--help"}, "-j": {"--json"}, "-l": {"--limit"}, "-n": {"--dry-run"},
+    "-o": {"--output"}, "-q": {"--quiet"}, "-r": {"--result"}, "-s": {"--status"}, "-v": {"--verbose"},
+    "-y": {"--yes"},
 }  # fmt: skip
 """Every short letter and what it may mean (cli.md 3.1; --file is the one exception, from kubectl)."""
 
