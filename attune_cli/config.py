@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import Detail, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.model.quantities import parse_duration, parse_size
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ Value = Any
 """A setting as the program has it: int, float, str or a tuple of str."""
 
 
-@dataclass(frozen=True)
+@immutable
 class Home:
     """The folder that holds one engine: database, packs, environments, runs, key and sockets."""
 
@@ -147,7 +148,7 @@ def _setting(default: Value, read: Callable[[object], Value], help_text: str) ->
     return field(default=default, metadata={"read": read, "help": help_text})
 
 
-@dataclass(frozen=True)
+@immutable
 class Settings:
     """Every setting: its name in files (as here) and in the environment (ATTUNE_<NAME>), default and meaning."""
 
@@ -177,7 +178,7 @@ class Settings:
 SETTINGS = {setting.name: setting for setting in fields(Settings)}
 
 
-@dataclass(frozen=True)
+@immutable
 class Configuration:
     """The settings in force, and where each was found (`default`, a path, or a variable's name)."""
 

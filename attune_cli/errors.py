@@ -16,8 +16,9 @@ AttuneError                  70  internal, unless a branch below says otherwise
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +28,7 @@ EXIT_INTERNAL = 70
 EXIT_CLOSED_PIPE = 141
 
 
-@dataclass(frozen=True)
+@immutable
 class Detail:
     """One fault of an input: where (`path`: a parameter, a field, or file:line:column), what, and the value seen."""
 

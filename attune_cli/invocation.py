@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import AttuneError, CancelledError, UsageError, did_you_mean
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -29,7 +30,7 @@ def _no_tree() -> Page:
     return Page(path="", text="", examples=(), parameters=(), children=())
 
 
-@dataclass(frozen=True)
+@immutable
 class Context:
     """How this command was called. Home and settings are looked for when they are first asked for."""
 

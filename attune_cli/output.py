@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO, cast, get_args
 
 from attune_cli.documents import (
@@ -35,6 +34,7 @@ from attune_cli.documents import (
 from attune_cli.errors import NotFoundError, UnavailableError, UsageError, did_you_mean
 from attune_cli.runtime.clock import Clock, SystemClock
 from attune_cli.table import Column, cell, display_width, paint, status_style, table, visible
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,7 +63,7 @@ _CLOCK = SystemClock()
 _NAMES = ("ref", "id", "name", "path")
 
 
-@dataclass(frozen=True)
+@immutable
 class Section:
     """A part of a record shown under a title on a terminal: lines of text, nested data, or (columns given) a table."""
 
@@ -72,7 +72,7 @@ class Section:
     columns: Sequence[Column] = ()
 
 
-@dataclass(frozen=True)
+@immutable
 class Printer:
     """How this command was asked to print. It reads nothing but the two streams and the clock."""
 

@@ -5,10 +5,10 @@ Typer's classes of errors, parameters and formatters are not public in every ver
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import Detail, UsageError, did_you_mean
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ Typers = Any
 """An object of Typer: context, command, parameter, formatter or error."""
 
 
-@dataclass(frozen=True)
+@immutable
 class Parameter:
     """An option (its `names` begin with dashes) or an argument."""
 
@@ -30,7 +30,7 @@ class Parameter:
     is_global: bool
 
 
-@dataclass(frozen=True)
+@immutable
 class Page:
     """What the tree says about one command: the source of completion, of the reference and of the tests."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from attune_cli.documents import MISSING, Json, Record, plain_text, pluck
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ _PICTURES: dict[int, str] = {
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
+@immutable
 class Column:
     """One column of a list, or one line of a record: heading, dotted path into the record, kind of value.
 

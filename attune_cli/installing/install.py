@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from attune_cli.runtime.packs.testing import has_tests, run_tests
 from attune_cli.runtime.services import installation, pack_config, packs
 from attune_cli.runtime.services.environments import refuse_missing_runtimes
 from attune_cli.runtime.store.sealing import Sealer
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class InstallOptions:
     """What was asked of an installation."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.documents import MISSING, pluck
 from attune_cli.errors import NotFoundError, UsageError, did_you_mean
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from attune_cli.output import Column
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class RowOptions:
     """The options every list has, as typed; `limit` None prints every row."""
 

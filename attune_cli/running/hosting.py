@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import PendingError
@@ -18,6 +17,7 @@ from attune_cli.runtime.host import connect_again
 from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.services.submission import submit
 from attune_cli.runtime.store.sealing import Sealer
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-@dataclass(frozen=True)
+@immutable
 class Work:
     """What a command has in hand while it runs something."""
 

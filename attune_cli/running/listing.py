@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError, UsageError, did_you_mean
@@ -15,6 +14,7 @@ from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.model.states import TERMINAL, Status
 from attune_cli.runtime.services import executions
 from attune_cli.runtime.store.execution_search import Filter, count
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def read_statuses(words: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
     return tuple(dict.fromkeys(statuses)), "timeout" in statuses
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class ListOptions:
     """The options of a list, as typed."""
 

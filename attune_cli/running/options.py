@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from attune_cli.errors import UnavailableError, UsageError, did_you_mean
@@ -10,13 +10,14 @@ from attune_cli.running.pairs import read_pairs
 from attune_cli.runtime.clock import SECOND, Instant, SystemClock, parse_rfc3339
 from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.services.submission import IfRunning
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class RunOptions:
     """The options of `attune run`, read and checked."""
 

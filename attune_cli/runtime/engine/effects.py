@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.runners.api import Job
 
 
-@dataclass(frozen=True)
+@immutable
 class Prepare:
     """Make what the run of `job` needs."""
 
     job: Job
 
 
-@dataclass(frozen=True)
+@immutable
 class Start:
     """Open the gate of the run named `ref`."""
 
@@ -24,7 +25,7 @@ class Start:
     ref: str
 
 
-@dataclass(frozen=True)
+@immutable
 class Stop:
     """Ask the run named `ref` to end."""
 
@@ -32,7 +33,7 @@ class Stop:
     ref: str
 
 
-@dataclass(frozen=True)
+@immutable
 class Poke:
     """Wake another host: a slot it waits for is free."""
 

@@ -6,7 +6,6 @@ run, `settle` writes it down, and only where the row is still as it was inspecte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.engine.effects import Effect, Stop
@@ -14,6 +13,7 @@ from attune_cli.runtime.engine.endings import LOST, end
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.runners.api import Ended, Seen, Standing
 from attune_cli.runtime.store import executions, hosts
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.executions import Startable
 
 
-@dataclass(frozen=True)
+@immutable
 class Inspected:
     """One execution of a dead host, and what became of its run."""
 

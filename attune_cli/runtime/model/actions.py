@@ -5,8 +5,10 @@ The other kinds of definition are in `definitions`, which a run does not import.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal
+
+from attune_cli.values import immutable
 
 Json = Any
 Schema = dict[str, dict[str, Any]]
@@ -24,7 +26,7 @@ BUILT_IN_RUNNERS = frozenset({HTTP_RUNNER, CONTAINER_RUNNER, WORKFLOW_RUNNER})
 """Values of `runner_type` that are the engine's own; every other one is the ref of a runtime."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Retry:
     """`count` additional attempts after a failure; delays in seconds (domain.md 5.7)."""
 
@@ -34,7 +36,7 @@ class Retry:
     max_delay_seconds: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class ActionDefinition:
     """An action as `actions/*.yaml` defines it (domain.md 1.4).
 
@@ -88,7 +90,7 @@ class ActionDefinition:
         return cls(**known)
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class RuntimeVersion:
     """One version of a runtime; its execution_config replaces the runtime's own, whole (domain.md 1.10)."""
 
@@ -98,7 +100,7 @@ class RuntimeVersion:
     distributions: dict[str, Json] = field(default_factory=dict[str, Json])
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class RuntimeDefinition:
     """How files of one language are run (domain.md 1.10). An empty execution_config runs the file itself."""
 

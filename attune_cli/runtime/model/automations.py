@@ -5,16 +5,17 @@ Apart from `definitions`, because starting an action needs none of it, and each 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal
 
 from attune_cli.runtime.model.actions import ActionDefinition, Json, RuntimeDefinition, Schema
 from attune_cli.runtime.model.definitions import PolicyDefinition, with_tuples
+from attune_cli.values import immutable
 
 CancellationPolicy = Literal["allow_finish", "cancel_running"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class TriggerDefinition:
     """A kind of event (domain.md 1.5). `parameters` shapes a rule's trigger_params, `output` the payload."""
 
@@ -34,7 +35,7 @@ class TriggerDefinition:
         return cls(**document)
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class SensorDefinition:
     """A long-running process that makes events (domain.md 1.6). `entry_point` is relative to `sensors/`."""
 
@@ -60,7 +61,7 @@ class SensorDefinition:
         return cls(**with_tuples(document, "trigger_types"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class RuleDefinition:
     """When this trigger fires and the conditions hold, run that action (domain.md 1.7)."""
 
@@ -85,7 +86,7 @@ class RuleDefinition:
         return cls(**with_tuples(document, "permission_set_refs"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class WorkflowDefinition:
     """A graph of tasks (domain.md 5.1). `ref` is also that of the action which runs it."""
 
@@ -113,7 +114,7 @@ class WorkflowDefinition:
         return cls(**with_tuples(document, "tasks", "tags"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class QueueDefinition:
     """A work queue and the action that takes its items (domain.md 1.8)."""
 
@@ -138,7 +139,7 @@ class QueueDefinition:
         return cls(**with_tuples(document, "tags"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class PermissionSetDefinition:
     """What its holder may do: items of `resource`, `actions` and `constraints` (domain.md 1.9, 9.3)."""
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal
 
 from attune_cli.runtime.model.actions import Json, Schema
+from attune_cli.values import immutable
 
 PolicyMethod = Literal["cancel", "enqueue"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class PackManifest:
     """`pack.yaml`, both dialects in one form (domain.md 1.2). `dependencies` and `runtime_deps` as written."""
 
@@ -42,7 +43,7 @@ class PackManifest:
         return cls(**with_tuples(document, "tags", "runtime_deps", "dependencies"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class PolicyDefinition:
     """How many executions of an action (of its pack, when `action_ref` is None) may run at once (domain.md 1.11).
 

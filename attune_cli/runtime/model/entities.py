@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
@@ -13,7 +14,7 @@ REDACTED: dict[str, bool] = {"$attune_secret": True, "redacted": True}
 """What stands where a secret value was (domain.md 7)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Stream:
     """What one output stream left: bytes and lines kept in its file, bytes dropped at the cap."""
 
@@ -22,7 +23,7 @@ class Stream:
     dropped_bytes: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class RunError:
     """Why a run failed: a `type` for programs and a sentence for people."""
 
@@ -30,7 +31,7 @@ class RunError:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Outcome:
     """How a run ended. A failed action is an outcome, never an exception."""
 
@@ -46,7 +47,7 @@ class Outcome:
     stderr: Stream = Stream()
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Execution:
     """One attempt to run an action. Field names are the columns'; instants are microseconds UTC."""
 
@@ -91,7 +92,7 @@ class Execution:
         return self.root or self.id
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Host:
     """A process that runs, or ran, an engine; alive as long as its lock is held."""
 
@@ -102,7 +103,7 @@ class Host:
     started: Instant
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class StatusChange:
     """One row of an execution's history."""
 

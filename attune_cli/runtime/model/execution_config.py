@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.model.actions import Json
@@ -13,7 +14,7 @@ Operation = Literal["set", "prepend", "append"]
 _NO_ENVIRONMENT = frozenset({None, "", "none"})
 
 
-@dataclass(frozen=True)
+@immutable
 class Variable:
     """One of `env_vars`: what a variable is set to, or what is put before or behind its value."""
 
@@ -22,7 +23,7 @@ class Variable:
     separator: str = ":"
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class ExecutionConfig:
     """How files of a runtime are run. Texts hold the placeholders as written."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.model.entities import Outcome
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Prepared:
     """What the execution needs stands ready; `ref` will name its run."""
 
@@ -17,7 +18,7 @@ class Prepared:
     ref: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class PrepareFailed:
     """What the execution needs cannot be made."""
 
@@ -25,7 +26,7 @@ class PrepareFailed:
     outcome: Outcome
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class RunEnded:
     """The run named `ref` is over, and this came of it."""
 

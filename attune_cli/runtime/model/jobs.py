@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
+from attune_cli.values import immutable
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class JobDefinition:
     """The action, the runtime that runs it and where its files lie; `kind` names the runner."""
 

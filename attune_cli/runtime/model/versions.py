@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import total_ordering
 from operator import eq, ge, gt, le, lt
 from typing import TYPE_CHECKING
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ _CLAUSE = re.compile(r"(>=|<=|>|<|=|\^|~)?\s*(\S+)")
 
 
 @total_ordering
-@dataclass(frozen=True)
+@immutable
 class Version:
     """A version with semver's order: a pre-release comes before its release, build data does not count."""
 
@@ -66,7 +67,7 @@ def _parse_partial(text: str) -> tuple[Version, int]:
     return Version(major, minor, patch, pre_release), len(numbers)
 
 
-@dataclass(frozen=True)
+@immutable
 class Constraint:
     """Which versions are wanted; an empty one allows all. `text` is what the user wrote."""
 
@@ -139,7 +140,7 @@ def _next_breaking(version: Version, written: int) -> Version:
 _REQUIREMENT = re.compile(r"([a-z][a-z0-9_-]*)\s*(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True)
+@immutable
 class Requirement:
     """A pack or runtime that is needed, e.g. `core>=1.0` or `shell`."""
 

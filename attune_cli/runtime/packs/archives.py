@@ -10,12 +10,12 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
 from attune_cli.errors import UsageError
 from attune_cli.runtime.packs.files import EXECUTABLE_MODE, FILE_MODE, UNREAD_FOLDERS
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,7 +40,7 @@ _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError)
 
 
-@dataclass(frozen=True)
+@immutable
 class _Entry:
     """One entry; `content` is None for a folder, and for everything that is refused."""
 

@@ -8,9 +8,11 @@ is counted before the library recurses into it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, cast
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +54,7 @@ class DocumentError(Exception):
         self.position = position
 
 
-@dataclass(frozen=True)
+@immutable
 class Document:
     """A parsed file: its value, where each key and each value stands, and keys written twice."""
 

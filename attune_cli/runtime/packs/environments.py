@@ -13,11 +13,11 @@ import shutil
 import signal
 import subprocess
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from attune_cli.errors import Detail, RunFailedError
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -36,7 +36,7 @@ _ALLOWED_PREFIXES = ("PIP_", "UV_", "NPM_CONFIG_", "HTTP_PROXY", "HTTPS_PROXY", 
 """An installer runs code of strangers: it gets its own settings and proxies, not the caller's secrets."""
 
 
-@dataclass(frozen=True)
+@immutable
 class Environment:
     """The place of one pack's environment for one runtime, and the commands that make it."""
 

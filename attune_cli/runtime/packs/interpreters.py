@@ -8,13 +8,13 @@ import re
 import shutil
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.model.execution_config import ExecutionConfig
 from attune_cli.runtime.model.versions import Version, parse_version
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ _PROBES = (
 _ANY_VERSION = re.compile(r"\d+(\.\d+){1,2}")
 
 
-@dataclass(frozen=True)
+@immutable
 class Interpreter:
     """A program that runs files; `version` where it could be learnt."""
 
@@ -47,7 +47,7 @@ class Interpreter:
     version: str | None = None
 
 
-@dataclass(frozen=True)
+@immutable
 class Choice:
     """How a runtime is run here: the configuration of one of its versions, and the interpreter for it."""
 
@@ -91,11 +91,10 @@ class Interpreters:
         return self._remembered
 
     def _remember(self, found: str, known: dict[str, Any]) -> None:
-        """Write the answer down; a cache that cannot be written only costs the next process a probe."""
+        """Write the answer down where the cache's folder is there: looking creates no home."""
         self._remembered = {**_read_json(self._cache), found: known}
         fresh = self._cache.with_name(f"{self._cache.name}.{os.getpid()}")
-        with suppress(OSError):
-            self._cache.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # a cache that cannot be written only costs the next process a probe
             fresh.write_text(json.dumps(self._remembered, indent=1), "utf-8")
             fresh.replace(self._cache)
 
@@ -116,7 +115,7 @@ def choose(runtime: RuntimeDefinition, wanted: Constraint | None, interpreters: 
     return max(fitting, key=lambda one: one.version or Version(0, 0, 0)).choice
 
 
-@dataclass(frozen=True)
+@immutable
 class _Candidate:
     choice: Choice
     version: Version | None

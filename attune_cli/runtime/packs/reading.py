@@ -11,6 +11,7 @@ from attune_cli.runtime.model.actions import BUILT_IN_RUNNERS, CONTAINER_RUNNER,
 from attune_cli.runtime.model.refs import pack_of
 from attune_cli.runtime.packs.files import leaves
 from attune_cli.runtime.packs.findings import Finding
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +35,7 @@ RUNNER_ALIASES: dict[str, str] = {
 """Spellings of `runner_type` that need no look-up (domain.md 1.4)."""
 
 
-@dataclass(frozen=True)
+@immutable
 class Installed:
     """What other packs offer; `is_complete` when there is nothing else (it comes from a database)."""
 
@@ -46,7 +47,7 @@ class Installed:
     is_complete: bool = False
 
 
-@dataclass(frozen=True)
+@immutable
 class Reference:
     """A ref to something that has to exist, and where it is written."""
 

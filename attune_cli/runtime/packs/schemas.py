@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from attune_cli.errors import did_you_mean
 from attune_cli.runtime.model.parameters import is_json_schema, normalise, shown, types_of, validate
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ _COUNTS = frozenset({"minLength", "maxLength", "minItems", "maxItems"})
 _FLAGS = frozenset({"required", "secret"})
 
 
-@dataclass(frozen=True)
+@immutable
 class SchemaFault:
     path: Path
     """Where in the schema, e.g. ("valve", "minimum")."""

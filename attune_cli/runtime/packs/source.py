@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +26,7 @@ from attune_cli.runtime.packs.kinds.sensor import decode_sensor
 from attune_cli.runtime.packs.kinds.trigger import decode_trigger
 from attune_cli.runtime.packs.kinds.workflow import companion_action, decode_workflow
 from attune_cli.runtime.packs.reading import Installed, Reading, unresolved
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,7 +53,7 @@ DECODERS: dict[str, tuple[str, Callable[[Fields, Reading], Definition]]] = {
 """Kind → its folder and decoder, in load order (domain.md 1.1)."""
 
 
-@dataclass(frozen=True)
+@immutable
 class PackSource:
     """A pack as its folder holds it. With an error among `findings`, what is there may be incomplete."""
 

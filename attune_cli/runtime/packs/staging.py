@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from attune_cli.errors import Detail, NotFoundError, UsageError
 from attune_cli.runtime.packs.files import EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, list_files
 from attune_cli.runtime.packs.repositories import fetch, is_repository, without_password
 from attune_cli.runtime.packs.source import MANIFEST_NAMES
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,7 +30,7 @@ ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 DIGEST_CHARACTERS = 16
 
 
-@dataclass(frozen=True)
+@immutable
 class StagedPack:
     """A pack's content, ready to be read."""
 
@@ -103,6 +103,11 @@ def _is_alive(pid: int) -> bool:
 
 def _fetched(source: str, ref: str | None, temporary: Path, report: Callable[[str], None]) -> Path:
     """Return a folder with the source's content."""
+    if source.startswith(("http://", "https://")) and source.lower().endswith(ARCHIVE_SUFFIXES):
+        raise UsageError(
+            f"'{without_password(source)}' is an archive elsewhere; archives are installed from files",
+            hint=f"curl -fLO {without_password(source)}",
+        )
     if is_repository(source):
         report(f"fetching {without_password(source)}")
         return fetch(source, ref, temporary / "repository")
@@ -153,17 +158,18 @@ def _written(source: str, ref: str | None) -> str:
 
 
 def place(pack: StagedPack, home: Home, pack_ref: str) -> Path:
-    """Move staged content to its place in the home, by one rename, and return it. Linked packs stay."""
+    """Move staged content to its place in the home, by one rename, and return it. Linked packs stay.
+
+    Called in a write transaction, so that no other installation does the same at the same time.
+    """
     if pack.link is not None:
         return pack.link
     final = home.packs / pack_ref / pack.digest
     _make_folder(final.parent)
-    try:
-        pack.folder.rename(final)
-    except OSError:
-        if not final.is_dir():
-            raise
-        # The same content is there already, from an earlier install or from one at the same time.
+    if final.is_dir() and content_digest(final) == pack.digest:
+        return final  # from an earlier install, or from one at the same time
+    shutil.rmtree(final, ignore_errors=True)  # somebody changed it; what was installed comes back
+    pack.folder.rename(final)
     return final
 
 

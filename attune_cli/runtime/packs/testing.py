@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from attune_cli.runtime.clock import monotonic_seconds, rfc3339
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +40,7 @@ _LONGEST_COUNT_LINE = 200
 _ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Suite:
     """What one entry of `runners` gave; without counts in its output it is one test."""
 
@@ -76,7 +77,7 @@ class Suite:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class PackTestReport:
     """What all suites of a pack gave."""
 

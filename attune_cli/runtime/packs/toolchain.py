@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from attune_cli.runtime.model.versions import parse_runtime_constraint
 from attune_cli.runtime.packs.environments import Environment
 from attune_cli.runtime.packs.files import leaves
 from attune_cli.runtime.packs.interpreters import choose
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ _BELONGING = {"package.json": ("package-lock.json", "npm-shrinkwrap.json", ".npm
 """Files beside a manifest that belong to it; the installer wants them all inside the environment."""
 
 
-@dataclass(frozen=True)
+@immutable
 class Toolchain:
     """How one pack's files of one runtime are run."""
 

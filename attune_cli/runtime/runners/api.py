@@ -7,16 +7,18 @@ ref → `start`, the gate → a `RunEnded` fact. After a crash `attach` tells wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.model.entities import Outcome
     from attune_cli.runtime.model.jobs import JobDefinition
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Job:
     """One attempt, with all it is started with; secret values are in the clear, so it is never stored."""
 
@@ -30,7 +32,7 @@ class Job:
     secrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Seen:
     """A run that an engine which died had begun, as its row tells."""
 
@@ -40,7 +42,7 @@ class Seen:
     timeout_seconds: float | None
 
 
-@dataclass(frozen=True)
+@immutable
 class Ended:
     """The run is over, and this came of it."""
 

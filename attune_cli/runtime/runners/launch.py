@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -21,6 +20,7 @@ from attune_cli.runtime.packs.environments import Environment, build_environment
 from attune_cli.runtime.packs.interpreters import Interpreters
 from attune_cli.runtime.packs.toolchain import Toolchain, toolchain_for
 from attune_cli.runtime.runners.documents import inline_shell_script, parameter_document
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ _ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _INLINE_SHELL = 'eval "$(</dev/stdin)"'
 
 
-@dataclass(frozen=True)
+@immutable
 class Launch:
     """All that is needed to start one process."""
 
@@ -43,7 +43,7 @@ class Launch:
     stdin: bytes
 
 
-@dataclass(frozen=True)
+@immutable
 class _Plan:
     """What all runs of one definition share."""
 

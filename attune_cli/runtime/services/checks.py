@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal
+
+from attune_cli.values import immutable
 
 CheckStatus = Literal["ok", "warning", "error"]
 
 
-@dataclass(frozen=True)
+@immutable
 class Check:
     """One thing that was looked at: its name, the verdict, a sentence, and a command that helps."""
 

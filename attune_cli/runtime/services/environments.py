@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from attune_cli.runtime.packs.reading import RUNNER_ALIASES
 from attune_cli.runtime.packs.toolchain import Toolchain, toolchain_for
 from attune_cli.runtime.services.packs import find
 from attune_cli.runtime.store import definitions
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@immutable
 class Need:
     """A runtime that actions or sensors of a pack use, and what it comes to here."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from attune_cli import __version__
@@ -17,6 +16,7 @@ from attune_cli.runtime.services import pack_config
 from attune_cli.runtime.services.packs import find
 from attune_cli.runtime.store import definitions, packs
 from attune_cli.runtime.store.definitions import KINDS
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.config import Home
@@ -135,7 +135,7 @@ def _version(text: str) -> Version:
 # --- putting in
 
 
-@dataclass(frozen=True)
+@immutable
 class Installation:
     """What an installation did: `before` is the version that was replaced."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
@@ -12,6 +11,7 @@ from attune_cli.runtime.services import actions, packs
 from attune_cli.runtime.services.records import key_record
 from attune_cli.runtime.store import keys
 from attune_cli.runtime.store.executions import dump
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[^\s.=]+")
 _OWNERS: dict[str, Callable[[Transaction, str], object]] = {"pack": packs.find, "action": actions.find}
 
 
-@dataclass(frozen=True)
+@immutable
 class Scope:
     """Who sees a key: every action (`system`), those of a pack, or one action."""
 
@@ -52,7 +52,7 @@ def read_scope(tx: Transaction, text: str) -> Scope:
     return Scope(cast("OwnerType", owner_type), owner)
 
 
-@dataclass(frozen=True)
+@immutable
 class Place:
     """Where a value would be kept: scope, the name under which actions see it, and the key it would replace."""
 

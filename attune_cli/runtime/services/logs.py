@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from attune_cli.runtime.supervisor import read_index
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ STREAMS: tuple[StreamName, StreamName] = ("stdout", "stderr")
 CHUNK_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True)
+@immutable
 class Piece:
     """Some bytes of one stream, where they stand in its file, and when they came (None: not recorded)."""
 

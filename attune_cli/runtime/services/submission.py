@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
@@ -21,6 +21,7 @@ from attune_cli.runtime.model.pointers import put_at, value_at
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.templates import look_up
 from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.config import Settings
@@ -35,7 +36,7 @@ IfRunning = Literal["queue", "skip", "fail", "cancel"]
 _KEY_PREFIX = "key://"
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Submission:
     """What somebody asks to be started."""
 
@@ -54,7 +55,7 @@ class Submission:
     rerun_of: int | None = None
 
 
-@dataclass(frozen=True)
+@immutable
 class Submitted:
     """The execution that answers a submission: a new one, or an earlier one (`reused`, or `skipped` for it)."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 from attune_cli.errors import UnavailableError
 from attune_cli.runtime.store.guard import guard_is_whole, install_guard
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -26,7 +26,7 @@ _FILE_FAULTS = frozenset(
 _CORRUPT = ("malformed", "not a database", "disk image")
 
 
-@dataclass(frozen=True)
+@immutable
 class Transaction:
     """One transaction, or one consistent read. `now` is the instant all that happens in it happens at."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
@@ -17,7 +18,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """In load order (domain.md 1.1)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Row:
     """One definition as stored; `definition` is the JSON of its class in model.definitions."""
 

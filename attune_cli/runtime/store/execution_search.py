@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.model.states import LIVE, TERMINAL
 from attune_cli.runtime.store.executions import EXECUTION_COLUMNS, execution_of
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Filter:
     """Which executions are meant; every given condition has to hold."""
 

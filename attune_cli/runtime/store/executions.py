@@ -6,11 +6,12 @@ A status changes by compare-and-set on the old status and the owner; the caller 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.model.entities import Execution, Outcome, RunError, StatusChange, Stream
 from attune_cli.runtime.model.states import Status
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ def dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class NewExecution:
     """What a row begins with."""
 
@@ -56,7 +57,7 @@ class NewExecution:
     nested: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Startable:
     """What the engine needs to know of an execution to start, stop or settle its run."""
 
@@ -255,7 +256,7 @@ def release(tx: Transaction, host: str) -> None:
 # --- reading, for the engine -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@immutable
 class Glance:
     """What a tick looks at first, in one statement, to leave out the stages that have nothing to do."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 OwnerType = Literal["system", "identity", "pack", "action", "sensor"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Key:
     """A stored key; `value` is sealed JSON when `encrypted`, else plain JSON."""
 

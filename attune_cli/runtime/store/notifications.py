@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.store.database import Transaction
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Notification:
     """One change; `payload` is JSON text with the keys of domain.md 8."""
 

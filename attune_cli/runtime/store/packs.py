@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.store.database import Transaction
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Pack:
     """An installed pack; `manifest` is the JSON of model.definitions.PackManifest, secrets in `config` redacted."""
 

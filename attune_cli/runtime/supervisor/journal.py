@@ -15,17 +15,17 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.supervisor import processes
 from attune_cli.runtime.supervisor.values import RunExit, StreamSummary
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Identity:
     """Which process a leader is: pid and start (clock ticks since boot) are unique within one boot.
 
@@ -38,7 +38,7 @@ class Identity:
     brand: int
 
 
-@dataclass(frozen=True)
+@immutable
 class Fate:
     """What a journal tells of one run that was begun."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _READ_BYTES = 65536
 
 
-@dataclass(frozen=True)
+@immutable
 class Stat:
     """A part of /proc/PID/stat. `state` is `Z` for a zombie; `start_ticks` are clock ticks since boot."""
 

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from attune_cli.runtime.supervisor.launch import NotStartedError
 from attune_cli.runtime.supervisor.pump import Drain
 from attune_cli.runtime.supervisor.run import Run, not_started
 from attune_cli.runtime.supervisor.values import RunExit, Spawn, Stop
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ _CLOSE_SECONDS = 10.0
 _WAKE_BYTES = 4096
 
 
-@dataclass(frozen=True)
+@immutable
 class _Close:
     """Kill what still runs, and end the loop."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +15,7 @@ Why = Literal["exited", "timed_out", "cancelled", "not_started", "log_failed"]
 """How a run came to its end. `log_failed`: its output could not be kept, so it was stopped."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Spawn:
     """One run to start.
 
@@ -36,7 +37,7 @@ class Spawn:
     secrets: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class Stop:
     """End a run: TERM, and KILL after the grace (the run's own when None)."""
 
@@ -44,7 +45,7 @@ class Stop:
     grace_seconds: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class StreamSummary:
     """What became of one stream: bytes and lines kept (without the marker), and bytes dropped.
 
@@ -56,7 +57,7 @@ class StreamSummary:
     dropped_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@immutable(kw_only=True)
 class RunExit:
     """How a run ended. `exit_code` is None when a signal ended it or it never started; `error` is a sentence."""
 
@@ -72,7 +73,7 @@ class RunExit:
     stderr: StreamSummary
 
 
-@dataclass(frozen=True)
+@immutable
 class Chunk:
     """A piece of output: when it came, on which stream (1 or 2), and where it stands in that stream's file."""
 
