@@ -240,6 +240,9 @@ def test_looking_creates_nothing(run: Run, home: Home) -> None:
     assert run("pack", "list", "-q").stdout == "core\n"
     assert run("pack", "show", "core").exit_code == 0
     assert run("pack", "show", "nope").exit_code == 3
+    assert run("pack", "env", "core").exit_code == 0
+    assert run("pack", "config", "core").exit_code == 0
+    assert run("action", "search", "echo").exit_code == 0
     assert not home.path.exists()
 
 

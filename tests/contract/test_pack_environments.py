@@ -42,6 +42,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def interpreters(home: Home) -> Interpreters:
+    home.environments.mkdir(parents=True)
     return Interpreters(home.environments / "interpreters.json")
 
 
@@ -227,6 +228,11 @@ def test_a_shim_without_an_interpreter_is_remembered_too_until_something_changes
     shim(folder, "python3.99", f'exec {sys.executable} "$@"')
     interpreters = Interpreters(tmp_path / "cache.json", search_path=f"{folder}:/usr/bin:/bin")
     assert interpreters.resolve("python3.99") is not None
+
+
+def test_looking_for_an_interpreter_creates_no_home(home: Home) -> None:
+    assert Interpreters(home.environments / "interpreters.json").resolve("python3") is not None
+    assert not home.path.exists()
 
 
 def test_a_broken_cache_is_no_more_than_a_probe(tmp_path: Path) -> None:

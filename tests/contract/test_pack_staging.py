@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 import tarfile
-import threading
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -120,17 +119,13 @@ def test_what_a_killed_command_left_is_removed_by_the_next(tmp_path: Path, home:
     assert sorted(path.name for path in home.packs.iterdir()) == [f".staging-{os.getpid()}-y", "demo"]
 
 
-def test_many_at_once_agree_on_one_place(tmp_path: Path, home: Home) -> None:
+def test_content_that_somebody_changed_is_brought_back(tmp_path: Path, home: Home) -> None:
     folder = write_pack(tmp_path)
-    placed: list[Path] = []
-    threads = [threading.Thread(target=lambda: placed.append(install(folder, home))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(placed) == 8
-    assert len(set(placed)) == 1
-    assert content(placed[0]).keys() == {"actions/hello.sh", "actions/hello.yaml", "pack.yaml"}
+    placed = install(folder, home)
+    (placed / "actions/hello.sh").unlink()
+    write_files(placed, {"output.txt": "left by an action"})
+    assert install(folder, home) == placed
+    assert content(placed).keys() == {"actions/hello.sh", "actions/hello.yaml", "pack.yaml"}
 
 
 def test_content_that_something_still_names_is_kept(tmp_path: Path, home: Home) -> None:
@@ -154,7 +149,13 @@ def test_a_scratch_copy_is_no_part_of_the_pack(tmp_path: Path, home: Home) -> No
 
 @pytest.mark.parametrize(
     ("source", "error"),
-    [("gone", NotFoundError), ("empty", UsageError), ("two", UsageError), ("file.txt", UsageError)],
+    [
+        ("gone", NotFoundError),
+        ("empty", UsageError),
+        ("two", UsageError),
+        ("file.txt", UsageError),
+        ("https://example.com/x.tar.gz", UsageError),
+    ],
 )
 def test_what_is_no_pack_is_told(tmp_path: Path, home: Home, source: str, error: type[AttuneError]) -> None:
     (tmp_path / "empty").mkdir()
@@ -162,7 +163,7 @@ def test_what_is_no_pack_is_told(tmp_path: Path, home: Home, source: str, error:
     write_pack(tmp_path / "two")
     write_pack(tmp_path / "two", ref="other")
     with pytest.raises(error):
-        install(tmp_path / source, home)
+        install(source if "://" in source else tmp_path / source, home)
 
 
 # --- archives
