@@ -1,0 +1,194 @@
+"""The generated parts of the reference: `make docs` writes them anew, `make lint` fails when they are out of date.
+
+Each function returns Markdown made from the code that is in force, so that no page can say something else.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attune_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from attune_cli.config import Value
+    from attune_cli.pages import Page, Parameter
+
+SOURCE = Path(attune_cli.__file__).parent
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    cells = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |\n" for row in cells)
+
+
+# --- cli.md
+
+
+def commands() -> str:
+    """Return every command with its arguments, options and examples."""
+    root = _tree()
+    nouns = [page for page in root.walk() if page is not root]
+    return f"{_global_options(root)}\n" + "\n".join(_command(page) for page in nouns)
+
+
+def _tree() -> Page:
+    from typer.main import get_group
+
+    from attune_cli.context import tree_of
+    from attune_cli.main import app
+
+    root = get_group(app)
+    return tree_of(root.context_class(root, info_name="attune", **root.context_settings))
+
+
+def _global_options(root: Page) -> str:
+    rows = [_option(one) for one in root.parameters if one.is_global]
+    return "## Global options\n\nBefore or behind the command, on every command.\n\n" + _table(
+        ("option", "meaning"), rows
+    )
+
+
+def _command(page: Page) -> str:
+    own = [one for one in page.parameters if not one.is_global]
+    depth = "##" if " " not in page.path else "###"
+    usage = " ".join(["attune", page.path, *(_usage(one) for one in own if one.is_argument)])
+    parts = [f"{depth} {page.path}\n", f"{_paragraph(page.text)}\n"]
+    if not page.children:
+        parts.append(f"```text\n{usage}\n```\n")
+    if own:
+        parts.append(_table(("argument or option", "meaning"), [_option(one) for one in own]))
+    if page.examples:
+        parts.append("```bash\n" + "\n".join(page.examples) + "\n```\n")
+    return "\n".join(parts)
+
+
+def _usage(argument: Parameter) -> str:
+    return argument.value or argument.names[0].upper()
+
+
+def _option(parameter: Parameter) -> tuple[str, str]:
+    if parameter.is_argument:
+        return f"`{_usage(parameter)}`", parameter.text
+    names = ", ".join(sorted(parameter.names, key=len))
+    named = f"`{names} {parameter.value}`" if parameter.value else f"`{names}`"
+    others = [choice for choice in parameter.choices if choice not in f"{parameter.text} {parameter.value}"]
+    return named, f"{parameter.text} One of {', '.join(parameter.choices)}." if others else parameter.text
+
+
+def _paragraph(text: str) -> str:
+    return " ".join(text.split())
+
+
+# --- states.md
+
+
+def diagram() -> str:
+    """Return the transition table as a Mermaid state diagram."""
+    from attune_cli.runtime.model.states import TERMINAL, TRANSITIONS
+
+    arrows = "".join(f"    {old} --> {new}\n" for old, new in TRANSITIONS)
+    ends = "".join(f"    {status} --> [*]\n" for status in sorted(TERMINAL))
+    return f"```mermaid\nstateDiagram-v2\n    [*] --> requested\n{arrows}{ends}```\n"
+
+
+def statuses() -> str:
+    from attune_cli.runtime.model.states import Status
+
+    def yes(is_so: bool) -> str:
+        return "yes" if is_so else ""
+
+    rows = [(f"`{one}`", yes(one.is_terminal), yes(one.holds_slot)) for one in Status]
+    return _table(("status", "ended", "holds a slot"), rows)
+
+
+def transitions() -> str:
+    from attune_cli.runtime.model.states import TRANSITIONS
+
+    return _table(
+        ("from", "to", "when"), [(f"`{old}`", f"`{new}`", why) for (old, new), why in TRANSITIONS.items()]
+    )
+
+
+# --- errors.md
+
+
+def exit_codes() -> str:
+    from attune_cli.commands.help import exit_codes
+
+    rows = [(str(one["exit_code"]), f"`{one['name']}`", str(one["description"])) for one in exit_codes()]
+    return _table(("code", "name", "meaning"), rows)
+
+
+def error_classes() -> str:
+    """Return the tree of errors as the module draws it, with what a script reads of each."""
+    from attune_cli import errors
+
+    classes = [errors.AttuneError, *errors.AttuneError.__subclasses__()]
+    rows = [
+        (f"`{one.__name__}`", f"`{one.default_code}`", str(one.exit_code), "yes" if one.retryable else "")
+        for one in classes
+        if one.__module__ == errors.__name__
+    ]
+    return _table(("class", "`code`", "exit code", "retrying may help"), rows)
+
+
+# --- settings.md
+
+
+def settings() -> str:
+    from attune_cli.config import SETTINGS
+
+    rows = [
+        (f"`{name}`", _default(name, one.default), f"`ATTUNE_{name.upper()}`", one.metadata["help"])
+        for name, one in SETTINGS.items()
+    ]
+    return _table(("setting", "default", "variable", "meaning"), rows)
+
+
+def _default(name: str, value: Value) -> str:
+    from attune_cli.runtime.model.quantities import format_size
+
+    if name.endswith("_bytes"):
+        return format_size(value)
+    if name.endswith("_seconds"):
+        return f"{value:g} s"
+    return "none" if value == () else str(value)
+
+
+# --- limits.md
+
+
+def limits() -> str:
+    """Return the constants of engine/limits.py, each with the reason that stands below it."""
+    body = ast.parse((SOURCE / "runtime" / "engine" / "limits.py").read_text(encoding="utf-8")).body
+    rows: list[tuple[str, str, str]] = []
+    for constant, reason in pairwise(body):
+        if isinstance(constant, ast.Assign) and isinstance(reason, ast.Expr):
+            rows.append((f"`{ast.unparse(constant.targets[0])}`", ast.unparse(constant.value), _text(reason)))
+    return _table(("limit", "value", "why"), rows)
+
+
+def _text(expression: ast.Expr) -> str:
+    return _paragraph(str(ast.literal_eval(expression.value)))
+
+
+# --- schema.md
+
+
+def schema() -> str:
+    return f"```sql\n{(SOURCE / 'runtime' / 'store' / 'schema.sql').read_text(encoding='utf-8')}```\n"
+
+
+def triggers() -> str:
+    from attune_cli.runtime.store.guard import guard_statements
+
+    rows = [re.match(r"CREATE TRIGGER (\w+) (.+?) ON (\w+)", one) for one in guard_statements()]
+    return _table(
+        ("trigger", "when"), [(f"`{row[1]}`", f"{row[2].lower()} of `{row[3]}`") for row in rows if row]
+    )
