@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.model.actions import ActionDefinition, Retry
@@ -15,6 +18,7 @@ from attune_cli.runtime.model.automations import (
     WorkflowDefinition,
 )
 from attune_cli.runtime.model.definitions import PackManifest
+from attune_cli.runtime.packs.documents import parse_document
 from attune_cli.runtime.packs.reading import Installed
 from attune_cli.runtime.packs.source import read_pack, without_faulty
 from tests.pack_files import ACTION, GREENHOUSE, MANIFEST, findings_of, read, write_files, write_pack
@@ -279,3 +283,55 @@ def test_leaving_out_faulty_files_keeps_a_workflow_and_its_action_together(tmp_p
     assert skipped == ["demo.flow"]
     kept = {kind: [one.ref for one in group] for kind, group in left.definitions.items() if group}
     assert kept == {"action": ["demo.hello"], "trigger": ["demo.t"]}
+
+
+def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(deeper for key, child in inner for deeper in _paths(child, (*path, key)))]
+
+
+def _replaced(value: Any, path: tuple[str | int, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _replaced(value[path[0]], path[1:], new)
+    return copy
+
+
+DOCUMENTS = {
+    name: parse_document(text.encode()).value
+    for name, text in GREENHOUSE.items()
+    if name.endswith((".yaml", ".yml"))
+}
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=5)
+    | st.just("../x"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_a_file_is_a_finding_and_never_a_crash(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    folder = tmp_path / "greenhouse"
+    if not folder.exists():
+        write_files(folder, GREENHOUSE)
+    name = data.draw(st.sampled_from(sorted(DOCUMENTS)))
+    path = data.draw(st.sampled_from(_paths(DOCUMENTS[name])))
+    changed = json.dumps(_replaced(DOCUMENTS[name], path, data.draw(anything)))
+    (folder / name).write_text(changed, encoding="utf-8")
+    try:
+        source = read(folder)
+    finally:
+        (folder / name).write_text(GREENHOUSE[name], encoding="utf-8")
+    assert all(finding.line >= 1 and finding.message for finding in source.findings)
+    for group in source.definitions.values():
+        for definition in group:
+            json.dumps(definition.to_json())
