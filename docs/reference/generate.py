@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from attune_cli.config import Value
-    from attune_cli.pages import Page, Parameter
+    from attune_cli.pages import Page, Parameter, Typers
 
 SOURCE = Path(attune_cli.__file__).parent
 
@@ -31,36 +31,32 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def commands() -> str:
-    """Return every command with its arguments, options and examples."""
-    root = _tree()
-    nouns = [page for page in root.walk() if page is not root]
-    return f"{_global_options(root)}\n" + "\n".join(_command(page) for page in nouns)
-
-
-def _tree() -> Page:
+    """Return every command with its usage, arguments, options and examples."""
     from typer.main import get_group
 
     from attune_cli.context import tree_of
     from attune_cli.main import app
 
     root = get_group(app)
-    return tree_of(root.context_class(root, info_name="attune", **root.context_settings))
+    ctx = root.context_class(root, info_name="attune", **root.context_settings)
+    tree = tree_of(ctx)
+    below = [page for page in tree.walk() if page is not tree]
+    return "\n".join([_global_options(tree), *(_command(page, ctx) for page in below)])
 
 
 def _global_options(root: Page) -> str:
     rows = [_option(one) for one in root.parameters if one.is_global]
+    help_row = ("`-h`, `--help`", "The help page; the long form also lists these options.")
     return "## Global options\n\nBefore or behind the command, on every command.\n\n" + _table(
-        ("option", "meaning"), rows
+        ("option", "meaning"), [*rows, help_row]
     )
 
 
-def _command(page: Page) -> str:
-    own = [one for one in page.parameters if not one.is_global]
-    depth = "##" if " " not in page.path else "###"
-    usage = " ".join(["attune", page.path, *(_usage(one) for one in own if one.is_argument)])
-    parts = [f"{depth} {page.path}\n", f"{_paragraph(page.text)}\n"]
+def _command(page: Page, ctx: Typers) -> str:
+    own = [one for one in page.parameters if not one.is_global and "--help" not in one.names]
+    parts = [f"{'###' if ' ' in page.path else '##'} {page.path}\n", f"{_paragraph(page.text)}\n"]
     if not page.children:
-        parts.append(f"```text\n{usage}\n```\n")
+        parts.append(f"```text\n{_usage(page.path, ctx)}\n```\n")
     if own:
         parts.append(_table(("argument or option", "meaning"), [_option(one) for one in own]))
     if page.examples:
@@ -68,17 +64,23 @@ def _command(page: Page) -> str:
     return "\n".join(parts)
 
 
-def _usage(argument: Parameter) -> str:
-    return argument.value or argument.names[0].upper()
+def _usage(path: str, ctx: Typers) -> str:
+    from attune_cli.pages import usage_words
+
+    command = ctx.command
+    for word in path.split():
+        command = command.get_command(ctx, word)
+    return " ".join(["attune", path, *usage_words(command)])
 
 
 def _option(parameter: Parameter) -> tuple[str, str]:
-    if parameter.is_argument:
-        return f"`{_usage(parameter)}`", parameter.text
-    names = ", ".join(sorted(parameter.names, key=len))
-    named = f"`{names} {parameter.value}`" if parameter.value else f"`{names}`"
-    others = [choice for choice in parameter.choices if choice not in f"{parameter.text} {parameter.value}"]
-    return named, f"{parameter.text} One of {', '.join(parameter.choices)}." if others else parameter.text
+    names = [parameter.value] if parameter.is_argument else sorted(parameter.names, key=len)
+    if parameter.value and not parameter.is_argument:
+        names[-1] += f" {parameter.value}"
+    text = parameter.text
+    if any(choice not in f"{text} {parameter.value}" for choice in parameter.choices):
+        text = f"{text} One of {', '.join(parameter.choices)}."
+    return ", ".join(f"`{name}`" for name in names), text
 
 
 def _paragraph(text: str) -> str:
