@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 LONGEST_FILE = 500
+LONG_FILES = {
+    "tests/cli/test_db_commands.py": "a database is damaged, asked, saved and brought back by the same few fixtures",
+}
+"""path → why it is long all the same."""
 LONGEST_FUNCTION = 60
 LONG_FUNCTIONS: dict[str, str] = {}
 """`path:function` → why it is long all the same."""
@@ -72,8 +76,8 @@ def python(start: str = "") -> dict[str, str]:
 
 
 def test_no_file_is_too_long() -> None:
-    lengths = {path: text.count("\n") for path, text in python().items()}
-    assert {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
+    long = {path for path, text in python().items() if text.count("\n") > LONGEST_FILE}
+    assert long == set(LONG_FILES)
 
 
 def test_no_function_is_too_long() -> None:
