@@ -11,10 +11,11 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from attune_cli import __version__
 from attune_cli.errors import UnavailableError
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.presence import dead_hosts, is_alive
-from attune_cli.runtime.store import hosts
+from attune_cli.runtime.store import hosts, packs
 from attune_cli.runtime.store.database import (
     SCHEMA_VERSION,
     Store,
@@ -48,9 +49,7 @@ def open_store(home: Home, settings: Settings) -> Store:
     try:
         if not home.database.exists():
             _create(home, settings)
-        store = Store(
-            connect(home.database, timeout_seconds=settings.busy_timeout_seconds), path=home.database
-        )
+        store = connect_again(home, settings)
     except sqlite3.DatabaseError as error:
         raise explain(error, home.database) from error
     except OSError as error:
@@ -65,8 +64,13 @@ def open_store(home: Home, settings: Settings) -> Store:
 
 
 def connect_again(home: Home, settings: Settings) -> Store:
-    """Return a further connection to a database that this process has opened already."""
-    return Store(connect(home.database, timeout_seconds=settings.busy_timeout_seconds), path=home.database)
+    """Return a connection to a database that is there, and was checked when this process opened it first."""
+    timeout_seconds = settings.busy_timeout_seconds
+    return Store(
+        connect(home.database, timeout_seconds=timeout_seconds),
+        path=home.database,
+        timeout_seconds=timeout_seconds,
+    )
 
 
 def open_store_for_reading(home: Home, settings: Settings) -> Store:
@@ -139,9 +143,12 @@ def _bring_up_to_date(store: Store, home: Home) -> None:
     now = SystemClock().now()
     with store.read(now) as tx:
         at_home = is_at_home(tx, home.database)
+        core = packs.get(tx, "core")
     if not at_home:
         with store.write(now) as tx:
             settle_in(tx, home.database)
+    if core is not None and core.source != f"attune {__version__}":
+        _install_core_pack(store, home)  # another version of attune made this home
 
 
 def migrate_alone(store: Store, home: Home) -> list[int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from attune_cli.errors import AttuneError, UnavailableError
 from attune_cli.runtime.clock import SECOND, SystemClock, monotonic_seconds
 from attune_cli.runtime.engine.doorbell import Doorbell, ring_host
 from attune_cli.runtime.engine.jobs import JobReader
@@ -108,11 +110,14 @@ class InlineHost:
     def _end_runs(self) -> None:
         """Cancel what still runs, so that its row says so; the supervisor kills whatever resists."""
         give_up = monotonic_seconds() + self._grace_seconds + _POLL_SECONDS
-        while self._failure is None and self.request(self._cancel_running).result():
-            if monotonic_seconds() > give_up:
-                return
-            self.changed.clear()
-            self.changed.wait(_POLL_SECONDS)
+        with contextlib.suppress(
+            AttuneError
+        ):  # an engine that is gone has raised where somebody waited for it
+            while self.request(self._cancel_running).result():
+                if monotonic_seconds() > give_up:
+                    return
+                self.changed.clear()
+                self.changed.wait(_POLL_SECONDS)
 
     def _cancel_running(self, tx: Transaction) -> int:
         running = [one for one in executions.owned_live(tx, [self.id]) if one.status.holds_slot]
@@ -137,14 +142,24 @@ class InlineHost:
                     seen, version = version, self._store.data_version()
                     if seen == version and (due is None or due > self._clock.now()):
                         continue
-                self._engine.tick()
+                self._tick()
             while self._engine.has_news:
                 self._engine.tick()
             self._engine.leave()
         except BaseException as error:  # noqa: BLE001 - told to the main thread, which raises it
             self._failure = error
+            self._engine.refuse(error)
         finally:
             self.changed.set()
+
+    def _tick(self) -> None:
+        """Tick; when the file is busy or the disk is full, the facts wait for a better moment."""
+        try:
+            self._engine.tick()
+        except UnavailableError as error:
+            if error.code not in {"database_busy", "disk_full"}:
+                raise
+            self._doorbell.wait(_POLL_SECONDS)
 
     def _patience(self, due: Instant | None) -> float:
         """Return how long to wait for a ring: until something is due, or the poll for rings that were missed."""

@@ -42,7 +42,7 @@ def test_a_silent_run_leaves_nothing_but_its_lines_in_the_journal(world: World) 
     spawn, end = world.run("/bin/true")
     assert end.exit_code == 0
     assert not spawn.folder.exists()
-    assert world.journal.read_text().startswith(f"begin {spawn.run}\nend {spawn.run} ")
+    assert world.journal.read_text().startswith(f"begin {spawn.run} .\nend {spawn.run} ")
 
 
 def test_the_child_gets_exactly_its_environment_folder_and_session(world: World, tmp_path: Path) -> None:

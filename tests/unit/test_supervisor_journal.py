@@ -57,11 +57,12 @@ def test_what_was_begun_and_did_not_end_has_no_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "end", "end 1 {", "end 1 []", "end 1 {}", "leader 1 3", "\udcff", "what 1"]
+    "line",
+    ["", "begin 12", "end .", "end 1 { .", "end 1 [] .", "end 1 {} .", "leader 1 3 .", "\udcff", "what 1 ."],
 )
 def test_a_line_that_is_cut_short_or_foreign_counts_as_not_written(tmp_path: Path, line: str) -> None:
     path = tmp_path / "journal"
-    path.write_bytes(f"begin 1\n{line}\nbegin 2\n".encode("utf-8", "surrogateescape"))
+    path.write_bytes(f"begin 1 .\n{line}\nbegin 2 .\n".encode("utf-8", "surrogateescape"))
     assert read_journal(path) == {"1": Fate(), "2": Fate()}
 
 

@@ -58,6 +58,7 @@ class Engine:
         self._facts: deque[Fact] = deque()
         self._requests: deque[tuple[Callable[[Transaction], Any], Reply[Any]]] = deque()
         self._takes_ownerless = host.kind == "daemon"
+        self._refusal: BaseException | None = None
         self.next_due: Instant | None = None
         """When the next tick is needed though nothing happens: a retry or a planned start falls due."""
         self._first_stage: Callable[[Transaction], list[Effect]] | None = None
@@ -72,7 +73,15 @@ class Engine:
         """Do `work` in the next tick's transaction; the reply comes after the commit."""
         reply: Reply[Answer] = Reply()
         self._requests.append((work, reply))
+        if self._refusal is not None:
+            self.refuse(self._refusal)
         return reply
+
+    def refuse(self, error: BaseException) -> None:
+        """Answer every request with `error`, those still to come too: there is no engine thread any more."""
+        self._refusal = error
+        while self._requests:
+            self._requests.popleft()[1].fail(error)
 
     @property
     def has_news(self) -> bool:

@@ -276,8 +276,3 @@ def install_core_pack(tx: Transaction, *, home: Home) -> None:
 def core_source() -> str:
     """Return what the core pack's row says of its origin; another text means that it is another version's."""
     return f"attune {__version__}"
-
-
-def core_pack_is_current(tx: Transaction) -> bool:
-    core = packs.get(tx, CORE)
-    return core is not None and core.source == core_source()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from attune_cli.errors import UnavailableError
 from attune_cli.runtime.store.guard import guard_is_whole, install_guard
+from attune_cli.runtime.store.turns import Turns
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -53,18 +54,20 @@ class Store:
         connection: sqlite3.Connection,
         *,
         path: Path | None = None,
+        timeout_seconds: float = 30.0,
         probe: Callable[[str], None] = _no_probe,
     ) -> None:
         self.connection = connection
         self.path = path
         self._probe = probe
+        self._timeout_seconds = timeout_seconds
+        self._turns = None if path is None else Turns(path.with_name(f"{path.name}-turns"))
 
     @contextlib.contextmanager
     def write(self, now: Instant) -> Generator[Transaction]:
         """One write transaction: everything in it, or nothing. `probe` is told of each point a crash could hit."""
         self._probe("before begin")
-        with self._explained():
-            self.connection.execute("BEGIN IMMEDIATE")
+        self._take_turn()
         try:
             yield Transaction(self.connection, now)
             self._probe("before commit")
@@ -76,7 +79,22 @@ class Store:
             if _is_of_the_file(error):
                 raise explain(error, self.path) from error
             raise
+        finally:
+            if self._turns is not None:
+                self._turns.give_back()
         self._probe("after commit")
+
+    def _take_turn(self) -> None:
+        """Begin to write when those before us have written."""
+        if self._turns is not None and not self._turns.take(self._timeout_seconds):
+            raise explain(sqlite3.OperationalError("database is locked"), self.path)
+        try:
+            with self._explained():
+                self.connection.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            if self._turns is not None:
+                self._turns.give_back()
+            raise
 
     @contextlib.contextmanager
     def read(self, now: Instant) -> Generator[Transaction]:

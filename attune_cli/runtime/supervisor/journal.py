@@ -2,12 +2,13 @@
 
 One line for each of these, appended by one write, so that a supervisor that is killed leaves whole lines:
 
-    begin RUN             before the run's process is started
-    leader RUN {…}        which process it is, once it has run for a moment (pid, start, boot, brand)
-    end RUN {…}           how it ended, before that is reported
+    begin RUN .           before the run's process is started
+    leader RUN {…} .      which process it is, once it has run for a moment (pid, start, boot, brand)
+    end RUN {…} .         how it ended, before that is reported
 
-No `begin`: it never ran. An `end`: that is how it ended. Else: it was going on when the supervisor died. One file
-for all runs, because making a folder and a file for each costs more than all else a short run needs.
+Each line ends with a full stop, so that one which a full disk cut short is known. No `begin`: it never ran. An
+`end`: that is how it ended. Else: it was going on when the supervisor died. One file for all runs, because
+making a folder and a file for each costs more than all else a short run needs.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Journal:
 
     def begin(self, run: str) -> None:
         """Raises OSError: what cannot be written down must not be started."""
-        self._append(f"begin {run}\n")
+        self._append(f"begin {run} .\n")
 
     def lead(self, run: str, pid: int, brand: int) -> None:
         """Name the leader. Nothing is lost when that fails: its processes carry marks in their environment."""
@@ -64,13 +65,13 @@ class Journal:
             boot_id = processes.boot_id()
             identity = Identity(pid=pid, start_ticks=stat.start_ticks, boot_id=boot_id, brand=brand)
             with suppress(OSError):
-                self._append(f"leader {run} {json.dumps(vars(identity))}\n")
+                self._append(f"leader {run} {json.dumps(vars(identity))} .\n")
 
     def end(self, run_exit: RunExit) -> None:
         """Write how a run ended. On a full disk the report is all there is."""
         document = {**vars(run_exit), "stdout": vars(run_exit.stdout), "stderr": vars(run_exit.stderr)}
         with suppress(OSError):
-            self._append(f"end {run_exit.run} {json.dumps(document)}\n")
+            self._append(f"end {run_exit.run} {json.dumps(document)} .\n")
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -96,7 +97,10 @@ def read_journal(path: Path) -> dict[str, Fate]:
     except FileNotFoundError:
         return fates
     for line in text.split("\n"):
-        word, _, rest = line.partition(" ")
+        whole, full_stop, after = line.rpartition(" .")
+        if not full_stop or after:
+            continue
+        word, _, rest = whole.partition(" ")
         run, _, document = rest.partition(" ")
         fate = fates.get(run, Fate())
         with suppress(ValueError, TypeError, KeyError):
