@@ -248,6 +248,19 @@ def test_what_would_write_to_a_read_only_home_is_refused(
     assert "attune --home DIR" in result.stderr
 
 
+def test_a_database_that_stays_busy_is_told_and_another_try_may_help(
+    run: Run, full_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATTUNE_BUSY_TIMEOUT_SECONDS", "100ms")
+    with closing(sqlite3.connect(full_home.database, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        result = run("key", "set", "a", "-", "-j", input="x")
+        writer.execute("ROLLBACK")
+    error = json.loads(result.stderr.splitlines()[-1])["error"]
+    assert (result.exit_code, error["code"], error["retryable"]) == (6, "database_busy", True)
+    assert run("key", "set", "a", "-", input="x").exit_code == 0
+
+
 def test_a_home_that_cannot_be_made_is_refused(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -482,6 +495,7 @@ def test_a_restored_database_is_as_it_was_and_a_home_of_its_own(run: Run, full_h
     with closing(sqlite3.connect(record["kept"])) as kept:
         assert kept.execute("SELECT count(*) FROM key").fetchone() == (0,)
     assert record["abandoned"] == 0
+    assert list(full_home.path.glob("*.draft*")) == []
     assert [path.name for path in Path().iterdir()] == ["backup.db"]
 
 

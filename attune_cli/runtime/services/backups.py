@@ -105,8 +105,8 @@ def restore(home: Home, source: Path, now: Instant, *, permit: Callable[[], None
         permit()
         upkeep.replace_content(home.database, draft, aside)
     finally:
-        for suffix in ("", "-journal"):
-            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+        for leftover in home.path.glob(f"{draft.name}*"):
+            leftover.unlink()
     return {
         "kind": "restore",
         "path": str(home.database),
@@ -119,7 +119,7 @@ def restore(home: Home, source: Path, now: Instant, *, permit: Callable[[], None
 
 def _prepare(source: Path, draft: Path, now: Instant) -> int:
     """Make a copy that is nobody else's; returns how many executions were ended in it."""
-    draft.unlink(missing_ok=True)
+    draft.unlink(missing_ok=True)  # of a restore that was killed
     with explained(source), contextlib.closing(inspection.connect_to_backup(source)) as connection:
         upkeep.write_copy(connection, draft)
     with contextlib.closing(Store(connect(draft), path=draft)) as store:

@@ -86,8 +86,12 @@ class Store:
 
     def _take_turn(self) -> None:
         """Begin to write when those before us have written."""
-        if self._turns is not None and not self._turns.take(self._timeout_seconds):
-            raise explain(sqlite3.OperationalError("database is locked"), self.path)
+        try:
+            if self._turns is not None and not self._turns.take(self._timeout_seconds):
+                raise explain(sqlite3.OperationalError("database is locked"), self.path)
+        except OSError as error:
+            message = f"unable to open its queue: {error.strerror}"
+            raise explain(sqlite3.OperationalError(message), self.path) from error
         try:
             with self._explained():
                 self.connection.execute("BEGIN IMMEDIATE")
