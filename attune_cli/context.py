@@ -211,10 +211,10 @@ class Command(_Page, TyperCommand):
         return pages.usage_words(self)
 
     def format_options(self, ctx: Typers, formatter: Typers) -> None:
-        super().format_options(ctx, formatter)
         if self.explain is not None:
             text = self.explain(_context_of(ctx), ctx.meta[_ARGUMENTS])
             formatter.write(f"\n{text.rstrip()}\n" if text else "")
+        super().format_options(ctx, formatter)
 
 
 class Group(_Page, TyperGroup):

@@ -27,7 +27,7 @@ SHOWN = (
     Column("Entry point", "entrypoint"),
     Column("Enabled", "enabled"),
     Column("Output", "output_format"),
-    Column("Time limit", "timeout_seconds"),
+    Column("Time limit (s)", "timeout_seconds"),
     Column("Updated", "updated", kind="time"),
     Column("Description", "description", kind="text"),
 )

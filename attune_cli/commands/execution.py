@@ -89,7 +89,7 @@ def list_executions(
 @app.command("show", examples=["attune execution show 12", "attune execution show @last --field result.data"])
 def show(context: Context, ids: Words) -> None:
     """Show executions: summary, parameters, result, timeline."""
-    from attune_cli.running.listing import read_words
+    from attune_cli.running.listing import read_words, shortened
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import executions
@@ -98,6 +98,8 @@ def show(context: Context, ids: Words) -> None:
     with store.read(SystemClock().now()) as tx:
         records = [executions.show(tx, word) for word in read_words(ids)]
     if len(records) == 1:
+        if context.out.is_text and context.out.is_terminal:
+            records = [shortened(records[0])]
         sections = (
             Section("Parameters", "parameters"),
             Section("Result", "result"),

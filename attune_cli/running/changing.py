@@ -125,7 +125,8 @@ def prune_executions(
     with store.read(SystemClock().now()) as tx:
         candidates = count(tx, criteria)
     if context.dry_run:
-        context.out.record({"kind": "pruned", "executions": candidates, "notifications": None})
+        context.out.outcome({"kind": "pruned", "executions": candidates, "notifications": None}, [])
+        context.out.note(f"would delete up to {candidates} executions")
         return
     if candidates:
         confirm(context, f"Delete up to {candidates} executions and their logs?")
@@ -134,7 +135,8 @@ def prune_executions(
     with store.write(SystemClock().now()) as tx:
         executions.prune_jobs(tx)
     shrink(store.connection, full=False)
-    context.out.record({"kind": "pruned", "executions": deleted, "notifications": notifications})
+    context.out.outcome({"kind": "pruned", "executions": deleted, "notifications": notifications}, [])
+    context.out.note(f"deleted {deleted} executions and {notifications} notifications")
 
 
 def _delete(context: Context, store: Store, criteria: Filter, keep: int) -> int:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
-from attune_cli.errors import RunFailedError
+from attune_cli.errors import Detail, RunFailedError
 from attune_cli.running.follow import Sink, exit_code_of
 from attune_cli.runtime.services.executions import result_value
 from attune_cli.runtime.services.logs import stream_file
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from attune_cli.running.options import RunOptions
     from attune_cli.runtime.model.entities import Execution
 
-_SHOWN_MESSAGE = 200
+_SHOWN_CHARACTERS = 200
+_SHOWN_LINES = 15
 
 
 def present(context: Context, execution: Execution, options: RunOptions, received: list[int]) -> int:
@@ -54,9 +55,13 @@ def say_end(context: Context, execution: Execution) -> None:
         if context.out.is_terminal:
             context.out.note(f"execution {execution.id} {how_it_ended(execution)}")
         return
+    # What came after the first line of a long message is where an installer says what is wrong.
+    error = execution.error
+    more = [] if error is None or error.type == "exit" else error.message.splitlines()[1:]
     context.out.error(
         RunFailedError(
             f"execution {execution.id} of {execution.action_ref} {how_it_ended(execution)}",
+            details=[Detail("", line) for line in more[-_SHOWN_LINES:]],
             hint=f"attune execution show {execution.id}",
         )
     )
@@ -72,4 +77,4 @@ def how_it_ended(execution: Execution) -> str:
         return f"failed with exit code {execution.exit_code}"
     if execution.status == "cancelled":
         return "was cancelled"
-    return f"{execution.status}: {error.message[:_SHOWN_MESSAGE]}"
+    return f"{execution.status}: {error.message.partition(chr(10))[0][:_SHOWN_CHARACTERS]}"

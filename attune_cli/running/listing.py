@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from attune_cli.context import Context
     from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.services.records import Record
     from attune_cli.runtime.store.database import Transaction
+
+_SHOWN_CHARACTERS = 400
 
 _GROUPS: dict[str, tuple[str, ...]] = {
     "running": ("scheduled", "running", "canceling"),
@@ -130,6 +133,15 @@ def show_list(
 
 def _count(tx: Transaction, options: ListOptions) -> int:
     return count(tx, options.criteria(limit=None))
+
+
+def shortened(record: Record) -> Record:
+    """Return a record for a terminal: a long stdout in its result gives way to the command that shows it."""
+    result = record["result"] or {}
+    if len(result.get("stdout") or "") <= _SHOWN_CHARACTERS:
+        return record
+    text = f"{result['stdout'][:_SHOWN_CHARACTERS]} … attune execution logs {record['id']}"
+    return {**record, "result": {**result, "stdout": text}}
 
 
 def show_stats(context: Context, *, by: str, since: str | None) -> None:

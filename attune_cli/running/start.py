@@ -15,11 +15,13 @@ from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store
 from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
-from attune_cli.runtime.model.parameters import prepare
+from attune_cli.runtime.model.parameters import prepare, secret_pointers
+from attune_cli.runtime.model.pointers import value_at
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.submission import Submission, pin, submit
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
+from attune_cli.runtime.supervisor.mask import SHORTEST_SECRET_BYTES as SHORTEST_MASKED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,11 +113,19 @@ def _read_parameters(context: Context, action: ActionDefinition, options: RunOpt
     if options.params is not None:
         reader.read_document(options.params)
     reader.read_items(options.items)
-    for warning in reader.warnings:
+    for warning in [*reader.warnings, *_short_secrets(action, reader.values)]:
         context.out.warning(warning)
     if reader.faults:
         raise _invalid(action, reader)
     return reader.values
+
+
+def _short_secrets(action: ActionDefinition, values: dict[str, Any]) -> list[str]:
+    """Warn of secrets that logs will show: masking so short a text would blacken half of every log."""
+    found = [str(value_at(values, pointer)) for pointer in secret_pointers(action.parameters, values)]
+    if any(0 < len(text) < SHORTEST_MASKED for text in found):
+        return [f"a secret of fewer than {SHORTEST_MASKED} characters is not masked in logs"]
+    return []
 
 
 def _invalid(action: ActionDefinition, reader: ParameterReader) -> UsageError:

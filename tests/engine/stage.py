@@ -13,7 +13,7 @@ from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.entities import Execution, Host, Outcome, RunError
 from attune_cli.runtime.model.facts import Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.model.jobs import JobDefinition
-from attune_cli.runtime.runners.api import Ended, Job, Seen, Standing
+from attune_cli.runtime.runners.api import Ended, Job, Lost, Seen, Standing
 from attune_cli.runtime.services.submission import Submission, Submitted, submit
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.database import memory_store
@@ -76,12 +76,12 @@ class StageRunner:
     def stop(self, ref: str) -> None:
         self.runs.stopped.append(ref)
 
-    def attach(self, seen: Seen) -> Standing | Ended:
+    def attach(self, seen: Seen) -> Standing | Ended | Lost:
         if seen.ref in self.runs.ended:
             return Ended(self.runs.ended[seen.ref])
         if seen.ref in self.runs.alive:
             return Standing.RUNNING
-        return Standing.LOST if seen.execution in self.runs.started else Standing.NEVER_RAN
+        return Lost() if seen.execution in self.runs.started else Standing.NEVER_RAN
 
 
 class Stage:

@@ -130,11 +130,6 @@ def test_a_full_group_lets_others_pass(stage: Stage) -> None:
     assert stage.status(*of_group, other) == ["running", "requested", "requested", "running"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="admission takes as many rows as slots are free and then skips those of the full group: what stands"
-    " behind them waits for the next tick, which may come only with the next end",
-)
 def test_a_group_that_becomes_full_in_a_tick_lets_others_pass_in_that_tick(stage: Stage) -> None:
     """All are asked for before the first tick: those behind the full group must not wait for an end."""
     stage.host()

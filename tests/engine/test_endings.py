@@ -196,7 +196,6 @@ def test_cancelling_a_tree_reaches_further_attempts_and_children(stage: Stage) -
     ]  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="SQLite gives no rowcount for an UPDATE behind WITH: it returns -1")
 def test_cancelling_a_tree_tells_how_many_it_reached(stage: Stage) -> None:
     parent = stage.submit()
     stage.submit(parent=parent)

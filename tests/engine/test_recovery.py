@@ -147,13 +147,7 @@ def test_a_lost_run_that_somebody_wished_to_cancel_is_not_tried_again(stage: Sta
     assert stage.all_ids() == [execution]
 
 
-_LEFT = pytest.mark.xfail(
-    strict=True,
-    reason="what becomes ownerless keeps the wish, which nobody carries out: it stays `requested` for ever",
-)
-
-
-@pytest.mark.parametrize("kind", ["daemon", pytest.param("inline", marks=_LEFT)])
+@pytest.mark.parametrize("kind", ["daemon", pytest.param("inline")])
 def test_a_wish_to_cancel_what_a_dead_host_had_not_started_is_carried_out(stage: Stage, kind: str) -> None:
     stage.runner.prepares = True
     scheduled = stage.submit()

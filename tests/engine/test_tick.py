@@ -66,11 +66,6 @@ def test_a_request_that_fails_answers_its_caller_alone(stage: Stage) -> None:
     assert _marks(stage) == ["first", "last"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=sqlite3.IntegrityError,
-    reason="only an AttuneError is kept to its caller: any other ends the whole tick, and the engine with it",
-)
 def test_a_request_that_breaks_answers_its_caller_alone(stage: Stage) -> None:
     engine = stage.engines["a"]
     good = engine.request(lambda tx: _mark(tx, "first"))

@@ -11,7 +11,7 @@ import pytest
 from attune_cli.runtime.engine import admission, recovery, tick
 from attune_cli.runtime.engine.effects import Start
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.runners.api import Standing
+from attune_cli.runtime.runners.api import Lost, Standing
 from attune_cli.runtime.store import executions
 from tests.simulation.history import History
 from tests.simulation.world import Knobs, WorldRunner
@@ -97,7 +97,7 @@ def a_lost_run_is_run_again(patch: pytest.MonkeyPatch) -> None:
 
     def attach(self: WorldRunner, seen: Any) -> Any:
         found = real(self, seen)
-        return Standing.NEVER_RAN if found is Standing.LOST else found
+        return Standing.NEVER_RAN if isinstance(found, Lost) else found
 
     patch.setattr(WorldRunner, "attach", attach)
 

@@ -17,7 +17,7 @@ from attune_cli.runtime.engine.jobs import JobReader
 from attune_cli.runtime.engine.tick import Engine
 from attune_cli.runtime.model.entities import Host, Outcome, RunError
 from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
-from attune_cli.runtime.runners.api import Ended, Job, Seen, Standing
+from attune_cli.runtime.runners.api import Ended, Job, Lost, Seen, Standing
 
 if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Store
@@ -185,12 +185,12 @@ class WorldRunner:
         stopped = Outcome(succeeded=False, error=RunError(type="cancelled", message="stopped"))
         world.plan(delay, RunEnded(execution=run.execution, ref=ref, outcome=stopped))
 
-    def attach(self, seen: Seen) -> Standing | Ended:
+    def attach(self, seen: Seen) -> Standing | Ended | Lost:
         run = self._world.runs.get(seen.ref)
         if run is None:
             return Standing.NEVER_RAN
         if run.lost:
-            return Standing.LOST
+            return Lost()
         if run.over:
             return Ended(run.outcome)
         return Standing.RUNNING

@@ -31,19 +31,26 @@ def admit(
     runners: Mapping[str, Runner],
 ) -> list[Effect]:
     """Start what may start. The slots held by every host count, so hosts share them."""
-    found: list[Startable] = []
+    effects: list[Effect] = []
     if seen.nested:
-        found += executions.admissible_nested(tx, host, ownerless_too=ownerless_too, limit=STARTS_PER_TICK)
+        for execution in executions.admissible_nested(
+            tx, host, ownerless_too=ownerless_too, limit=STARTS_PER_TICK
+        ):
+            if not _group_is_full(tx, execution):
+                effects += _start(tx, execution, host, jobs, runners)
     # A cancel may have freed a slot after the glance.
     held = executions.count_slots_held(tx) if seen.cancels else seen.slots_held
     free = min(slots - held, STARTS_PER_TICK)
-    if free > 0:
-        found += executions.admissible(tx, host, ownerless_too=ownerless_too, limit=free)
-    effects: list[Effect] = []
-    for execution in found:
-        if _group_is_full(tx, execution):
-            continue
-        effects += _start(tx, execution, host, jobs, runners)
+    stand_behind = True
+    while free > 0 and stand_behind:
+        found = executions.admissible(tx, host, ownerless_too=ownerless_too, limit=free)
+        # Some may be of a group that is full by now, or end at once: then those behind them have their turn.
+        stand_behind = len(found) == free
+        for execution in found:
+            if not _group_is_full(tx, execution):
+                started = _start(tx, execution, host, jobs, runners)
+                free -= len(started)
+                effects += started
     return effects
 
 

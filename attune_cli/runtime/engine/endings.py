@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.retry import next_due
 from attune_cli.runtime.model.states import Status
+from attune_cli.runtime.runners.api import Lost, Standing
 from attune_cli.runtime.store import executions
 
 if TYPE_CHECKING:
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 CANCELLED_BEFORE_START = Outcome(
     succeeded=False, error=RunError(type="cancelled", message="cancelled before it started")
 )
-LOST = Outcome(
-    succeeded=False,
-    error=RunError(type="abandoned", message="the engine that ran it died, and its end is not known"),
-)
+_LOST = RunError(type="abandoned", message="the engine that ran it died, and its end is not known")
+
+
+def lost_outcome(found: Lost | Standing) -> Outcome:
+    """Return the outcome of a run whose end is not known, with what it wrote until then."""
+    if isinstance(found, Lost):
+        return Outcome(succeeded=False, error=_LOST, stdout=found.stdout, stderr=found.stderr)
+    return Outcome(succeeded=False, error=_LOST)
 
 
 def end(tx: Transaction, execution: Startable, outcome: Outcome, retry: Retry, *, lost: bool = False) -> bool:

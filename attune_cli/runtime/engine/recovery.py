@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.engine.effects import Effect, Stop
-from attune_cli.runtime.engine.endings import LOST, end
+from attune_cli.runtime.engine.endings import CANCELLED_BEFORE_START, end, lost_outcome
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.runners.api import Ended, Seen, Standing
+from attune_cli.runtime.runners.api import Ended, Lost, Seen, Standing
 from attune_cli.runtime.store import executions, hosts
 from attune_cli.values import immutable
 
@@ -31,7 +31,7 @@ class Inspected:
 
     execution: Startable
     definition: JobDefinition
-    found: Standing | Ended
+    found: Standing | Ended | Lost
 
 
 def inspect(
@@ -47,7 +47,7 @@ def inspect(
 
 def _standing(
     execution: Startable, definition: JobDefinition, runners: Mapping[str, Runner]
-) -> Standing | Ended:
+) -> Standing | Ended | Lost:
     if execution.status not in {Status.RUNNING, Status.CANCELING} or execution.runner_ref is None:
         return Standing.NEVER_RAN
     runner = runners.get(definition.kind)
@@ -97,15 +97,24 @@ def _settle_one(tx: Transaction, item: Inspected, current: Startable, heir: str 
         return []
     if current.status is Status.REQUESTED:
         executions.set_host(tx, current, heir)
-        return []
+        return _carry_out_wish(tx, current, heir)
     if item.found is Standing.NEVER_RAN and current.status is not Status.CANCELING:
         executions.return_to_requested(tx, current, heir)
-        return []
-    outcome = item.found.outcome if isinstance(item.found, Ended) else LOST
+        return _carry_out_wish(tx, current, heir)
+    outcome = item.found.outcome if isinstance(item.found, Ended) else lost_outcome(item.found)
     lost = not isinstance(item.found, Ended)
     # Ends are written as the owner, so that a further attempt belongs to the heir, or to nobody.
     executions.set_host(tx, current, heir)
     owned = executions.startable(tx, current.id)
     if owned is not None:
         end(tx, owned, outcome, item.definition.action.retry, lost=lost)
+    return []
+
+
+def _carry_out_wish(tx: Transaction, left: Startable, heir: str | None) -> list[Effect]:
+    """Cancel what becomes nobody's and was asked to be cancelled: nobody else would."""
+    if heir is None and left.cancel_requested is not None:
+        ownerless = executions.startable(tx, left.id)
+        if ownerless is not None:
+            executions.finish(tx, ownerless, Status.CANCELLED, CANCELLED_BEFORE_START)
     return []

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attune_cli.errors import AttuneError
 from attune_cli.runtime.engine import limits
 from attune_cli.runtime.engine.admission import admit
 from attune_cli.runtime.engine.effects import Effect, Poke, Prepare, Start, Stop
@@ -19,6 +18,7 @@ from attune_cli.runtime.engine.replies import Reply
 from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.store import executions, hosts
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Store, Transaction
 
 Answer = TypeVar("Answer")
+
+
+@immutable
+class _Failed:
+    """The answer of a request that raised."""
+
+    error: Exception
 
 
 class Engine:
@@ -133,8 +140,8 @@ class Engine:
         self.next_due = seen.next_due
         self._perform(effects)
         for (_, reply), answer in zip(requests, answers, strict=True):
-            if isinstance(answer, AttuneError):
-                reply.fail(answer)
+            if isinstance(answer, _Failed):
+                reply.fail(answer.error)
             else:
                 reply.give(answer)
 
@@ -145,11 +152,12 @@ class Engine:
         tx.execute("SAVEPOINT request")
         try:
             answer: object = work(tx)
-        except AttuneError as error:
+        except Exception as error:
+            if not tx.connection.in_transaction:
+                raise  # a full disk or a damaged file has taken the whole transaction back
             tx.execute("ROLLBACK TO request")
-            answer = error
-        finally:
-            tx.execute("RELEASE request")
+            answer = _Failed(error)
+        tx.execute("RELEASE request")
         return answer
 
     def _facts_stage(self, tx: Transaction, facts: Sequence[Fact], effects: list[Effect]) -> bool:

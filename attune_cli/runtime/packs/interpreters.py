@@ -148,7 +148,7 @@ def _none_found(
     runtime: RuntimeDefinition, wanted: Constraint | None, found: list[_Candidate]
 ) -> NotFoundError:
     if found and wanted is not None:
-        seen = ", ".join(str(one.version or "an unknown version") for one in found)
+        seen = ", ".join(dict.fromkeys(str(one.version or "an unknown version") for one in found))
         message = f"no interpreter for runtime {runtime.ref} fits '{wanted.text}': found {seen}"
     else:
         documents = [runtime.execution_config, *(version.execution_config for version in runtime.versions)]

@@ -11,6 +11,7 @@ from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from attune_cli.runtime.model.entities import Stream
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -49,12 +50,19 @@ class Ended:
     outcome: Outcome
 
 
+@immutable
+class Lost:
+    """What became of the run cannot be known; nothing of it is left but what it wrote."""
+
+    stdout: Stream = Stream()
+    stderr: Stream = Stream()
+
+
 class Standing(Enum):
     """What became of a run whose engine died."""
 
     RUNNING = "it goes on, and its end will be reported"
     NEVER_RAN = "its gate never opened"
-    LOST = "what became of it cannot be known; nothing of it is left"
 
 
 class Runner(Protocol):
@@ -82,6 +90,6 @@ class Runner(Protocol):
         """Ask a run to end, and make it end after its grace. A run that is unknown or over is left alone."""
         ...
 
-    def attach(self, seen: Seen) -> Standing | Ended:
+    def attach(self, seen: Seen) -> Standing | Ended | Lost:
         """Tell what became of a run started by an engine that died; a run that is lost is ended first."""
         ...

@@ -24,7 +24,9 @@ def main() -> int:
     given = json.load(sys.stdin.buffer)  # JSON is UTF-8, whatever the locale
     wanted = _wanted(given["parameters"], given["request"])
     answer = _perform(wanted)
-    json.dump(answer, sys.stdout)  # escapes pass through every locale, and may be half a surrogate pair
+    sys.stdout.write(
+        json.dumps(answer) + "\n"
+    )  # escapes pass through every locale, and may be half a surrogate pair
     if answer["error"] is not None:
         sys.stderr.write(f"{answer['error']}\n")
     return 0 if answer["error"] is None else 1

@@ -12,9 +12,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError
-from attune_cli.runtime.model.entities import Outcome, RunError
+from attune_cli.runtime.model.entities import Outcome, RunError, Stream
 from attune_cli.runtime.model.facts import Prepared, PrepareFailed, RunEnded
-from attune_cli.runtime.runners.api import Ended, Standing
+from attune_cli.runtime.runners.api import Ended, Lost, Standing
 from attune_cli.runtime.runners.results import outcome_of
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor import Spawn, kill_leftovers, read_journal
@@ -148,7 +148,7 @@ class ProcessRunner:
         if self._supervisor is not None:
             self._supervisor.stop(ref)
 
-    def attach(self, seen: Seen) -> Standing | Ended:
+    def attach(self, seen: Seen) -> Standing | Ended | Lost:
         self._parameter_file(seen.execution).unlink(missing_ok=True)
         fate = self._read_journal(seen.ref.partition(":")[0]).get(seen.ref)
         if fate is None:
@@ -156,7 +156,8 @@ class ProcessRunner:
         # The end is written when nothing of the run is left; without one, something may be.
         if fate.end is None:
             kill_leftovers(fate.leader, str(seen.execution), str(self._home.path))
-            return Standing.LOST
+            folder = self._folder(seen.execution)
+            return Lost(_written(folder / "stdout"), _written(folder / "stderr"))
         return Ended(self._outcome(fate.end, seen.definition.action, seen.execution, seen.timeout_seconds))
 
     def _read_journal(self, name: str) -> dict[str, Fate]:
@@ -170,6 +171,16 @@ class ProcessRunner:
 
     def _parameter_file(self, execution: int) -> Path:
         return self._home.runs / f"{execution}.parameters"
+
+
+def _written(log: Path) -> Stream:
+    """Return what a run whose end is not known has left in one log; what it dropped is not known."""
+    try:
+        content = log.read_bytes()
+    except OSError:
+        return Stream()
+    lines = content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
+    return Stream(bytes=len(content), lines=lines)
 
 
 def journal_path(home: Home, name: str) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.runtime.model.entities import REDACTED, Outcome
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
+from attune_cli.runtime.supervisor.mask import MASK, SHORTEST_SECRET_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.model.actions import Schema
     from attune_cli.runtime.store.sealing import Sealer
-
-MASK = b"********"
-_SHORTEST = 4
-"""Values of fewer characters are not masked in logs: they would blacken half of every text."""
 
 
 def hide_secret_outputs(outcome: Outcome, schema: Schema, folder: Path, sealer: Sealer) -> Outcome:
@@ -61,4 +58,4 @@ def _spellings(value: object) -> list[bytes]:
         return [spelling for item in cast("list[object]", value) for spelling in _spellings(item)]
     else:
         texts = [json.dumps(value)]
-    return [text.encode("utf-8", "surrogatepass") for text in texts if len(text) >= _SHORTEST]
+    return [text.encode("utf-8", "surrogatepass") for text in texts if len(text) >= SHORTEST_SECRET_BYTES]

@@ -224,16 +224,17 @@ def request_cancel(tx: Transaction, execution_id: int, reason: str | None) -> bo
 
 def request_cancel_tree(tx: Transaction, execution_id: int, reason: str) -> int:
     """Leave the intent to cancel for an execution, its attempts and all below them; returns how many."""
-    return tx.execute(
+    rows = tx.execute(
         """WITH RECURSIVE meant (id) AS (
               SELECT one.id FROM execution AS one, (
                 SELECT coalesce(original_execution, id) AS id FROM execution WHERE id = :id) AS first
               WHERE one.id = first.id OR one.original_execution = first.id
               UNION SELECT child.id FROM execution AS child JOIN meant ON child.parent = meant.id)
             UPDATE execution SET cancel_requested = coalesce(cancel_requested, :now), cancel_reason = :reason
-            WHERE finished IS NULL AND id IN (SELECT id FROM meant)""",
+            WHERE finished IS NULL AND id IN (SELECT id FROM meant) RETURNING id""",
         {"id": execution_id, "now": tx.now, "reason": reason},
-    ).rowcount
+    ).fetchall()
+    return len(rows)
 
 
 def take_tree(tx: Transaction, execution_id: int, host: str) -> int:
