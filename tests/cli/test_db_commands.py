@@ -623,7 +623,7 @@ def test_a_copied_home_becomes_its_own_and_leaves_the_runs_of_the_original_alone
     try:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not any("leader " in path.read_text() for path in full_home.hosts.glob("*.journal")):
-            assert child.poll() is None
+            assert child.poll() is None, child.communicate()
             assert time.monotonic() < deadline
         copy = tmp_path / "copy"
         shutil.copytree(full_home.path, copy, ignore=shutil.ignore_patterns("*.sock"))
