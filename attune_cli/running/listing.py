@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, UsageError, did_you_mean
 from attune_cli.output import Column
@@ -137,7 +137,7 @@ def _count(tx: Transaction, options: ListOptions) -> int:
 
 def shortened(record: Record) -> Record:
     """Return a record for a terminal: a long stdout in its result gives way to the command that shows it."""
-    result = record["result"] or {}
+    result: dict[str, Any] = record["result"] or {}
     if len(result.get("stdout") or "") <= _SHOWN_CHARACTERS:
         return record
     text = f"{result['stdout'][:_SHOWN_CHARACTERS]} … attune execution logs {record['id']}"
