@@ -10,7 +10,7 @@ demo: $(READY)            ## set everything up and show the main job on real inp
 	@$(BIN)/python demo/demo.py
 
 test: $(READY)            ## run all tests (two workers)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 lint: $(READY)            ## formatter, linter, types, import contracts, generated pages
 	$(BIN)/ruff format --check .
@@ -18,6 +18,9 @@ lint: $(READY)            ## formatter, linter, types, import contracts, generat
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --config pyproject.toml
 	$(BIN)/cog --check docs/reference/*.md
+
+soak: $(READY)            ## the slow proofs
+	$(BIN)/python -m pytest -n 2 -m slow
 
 simulation: $(READY)      ## the simulation with many seeds
 	ATTUNE_SIMULATION_SEEDS=$${SEEDS:-100} $(BIN)/python -m pytest -n 2 tests/simulation

@@ -25,5 +25,7 @@ def table(results: list[Result]) -> str:
     lines = ["| what | measured | promise | kept | against |", "| --- | ---: | --- | --- | --- |"]
     for one in results:
         kept = "yes" if one.kept else "no"
-        lines.append(f"| {one.name} | {one.value:.2f} | {one.bound} {one.promise:g} | {kept} | {one.against} |")
+        lines.append(
+            f"| {one.name} | {one.value:.2f} | {one.bound} {one.promise:g} | {kept} | {one.against} |"
+        )
     return "\n".join(lines) + "\n"
