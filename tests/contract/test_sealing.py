@@ -96,6 +96,12 @@ def test_a_key_file_that_holds_no_key_is_refused(tmp_path: Path, content: bytes)
         assert refused.value.code == "no_key"
 
 
+def test_where_no_key_can_be_made_nothing_is_sealed(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError) as refused:
+        Sealer(tmp_path / "nowhere" / "secret.key").seal("x")
+    assert refused.value.code == "no_key"
+
+
 def test_processes_that_make_the_key_at_once_agree_on_one(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from attune_cli.runtime.store.sealing import Sealer;"
