@@ -43,6 +43,9 @@ class RunOptions:
         """Read the options as Typer gives them; raises UsageError for values they cannot have."""
         trace: str | None = given.get("trace")
         labels = read_pairs("--label", given.get("label") or [])
+        check_text("--label", *labels, *labels.values())
+        check_text("--trace", trace or "")
+        check_text("--key", given.get("key") or "")
         if given.get("engine", "auto") == "daemon":
             raise UnavailableError(
                 "no engine is running for this home", hint="leave --engine out: it runs here"
@@ -75,6 +78,15 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
         raise UsageError(
             f"{option} {value!r} is none of {', '.join(choices)}", hint=did_you_mean(value, choices)
         )
+
+
+def check_text(option: str, *words: str) -> None:
+    """Refuse words that are bytes of no encoding: they could be neither stored nor printed."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{option} {word!r} is no UTF-8 text") from error
 
 
 def seconds_of(option: str, text: str | None) -> float | None:

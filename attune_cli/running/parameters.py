@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.model.actions import Schema
 
+_TOO_DEEP = "is nested too deeply"
+
 
 @dataclass
 class ParameterReader:
@@ -32,7 +34,7 @@ class ParameterReader:
         """Take in `--params`: JSON text, `@FILE` (JSON or YAML) or `-` for stdin."""
         try:
             document = self._document(text)
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             self.faults.append(Detail("--params", str(error)))
             return
         if isinstance(document, dict):
@@ -49,27 +51,31 @@ class ParameterReader:
                 continue
             try:
                 self._item(name, text, number)
-            except (OSError, ValueError) as error:
-                self._fault(name.removesuffix(":"), _reason(error), number)
+            except ValueError as error:
+                self._fault(name.removesuffix(":"), str(error), number)
 
     def _item(self, name: str, text: str, number: int) -> None:
         if name.endswith(":"):
             name = name.removesuffix(":")
+            self._warn_of_secret(name, text)
             self._put(name, self._structured(text), number)
             return
+        self._warn_of_secret(name, text)
         if text.startswith("@@"):
             text = text[1:]
         elif text.startswith("@"):
             text = self._file(text[1:])
-        elif is_secret(self.schema, self._path(name)) and not text.startswith("key://"):
-            self.warnings.append(
-                f"{name} is secret, and a command line can be read by others: {name}=@FILE or {name}=key://REF"
-            )
         value = coerce(self.schema, name, text)
         if isinstance(value, Detail):
             self.faults.append(replace(value, source=f"argument {number}"))
         else:
             self._put(name, value, number)
+
+    def _warn_of_secret(self, name: str, text: str) -> None:
+        if is_secret(self.schema, self._path(name)) and not _is_elsewhere(text):
+            self.warnings.append(
+                f"{name} is secret, and a command line can be read by others: {name}=@FILE or {name}=key://REF"
+            )
 
     def _path(self, name: str) -> tuple[str, ...]:
         """Return the members a name leads to: dots go into objects, unless a parameter is called so."""
@@ -106,6 +112,8 @@ class ParameterReader:
             return cast("object", json.loads(text))
         except ValueError as error:
             raise ValueError(f"is not JSON: {error}") from error
+        except RecursionError as error:
+            raise ValueError(_TOO_DEEP) from error
 
     def _document(self, text: str) -> object:
         if text == "-" or text.startswith("@"):
@@ -114,7 +122,10 @@ class ParameterReader:
 
     def _file(self, name: str) -> str:
         if name != "-":
-            return Path(name).read_text("utf-8", "surrogateescape")
+            try:
+                return Path(name).read_text("utf-8", "surrogateescape")
+            except OSError as error:
+                raise ValueError(f"cannot read {name}: {error.strerror}") from error
         if self._stdin_used:
             raise ValueError("stdin can be read only once")
         self._stdin_used = True
@@ -124,20 +135,23 @@ class ParameterReader:
         self.faults.append(Detail(name, message, source=f"argument {number}"))
 
 
+def _is_elsewhere(text: str) -> bool:
+    """Tell whether a word only says where the value is."""
+    return text.startswith("key://") or (text.startswith("@") and not text.startswith("@@"))
+
+
 def _parse_document(text: str, name: str) -> object:
-    """Read JSON, or YAML where it is no JSON."""
+    """Read JSON, or YAML where it is no JSON; what only YAML has (dates, keys that are no text) becomes text."""
     try:
         return cast("object", json.loads(text))
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
     except ValueError:
         import yaml
 
         try:
-            return cast("object", yaml.load(text, yaml.CSafeLoader))
-        except yaml.YAMLError as error:
+            return json.loads(json.dumps(yaml.load(text, yaml.CSafeLoader), default=str))
+        except (TypeError, ValueError, yaml.YAMLError) as error:
             raise ValueError(f"{name} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"cannot read {error.filename}: {error.strerror}"
-    return str(error)
+        except RecursionError as error:
+            raise ValueError(_TOO_DEEP) from error

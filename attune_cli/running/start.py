@@ -15,10 +15,10 @@ from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store
 from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
-from attune_cli.runtime.model.parameters import prepare, secret_pointers
+from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import value_at
 from attune_cli.runtime.services.records import execution_record
-from attune_cli.runtime.services.submission import Submission, pin, submit
+from attune_cli.runtime.services.submission import Submission, complete, pin, submit
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor.mask import SHORTEST_SECRET_BYTES as SHORTEST_MASKED
@@ -130,8 +130,9 @@ def _short_secrets(action: ActionDefinition, values: dict[str, Any]) -> list[str
 
 def _invalid(action: ActionDefinition, reader: ParameterReader) -> UsageError:
     told = {fault.path for fault in reader.faults}
-    _, more = prepare(action.parameters, reader.values)
-    faults = [*reader.faults, *(fault for fault in more if fault.path not in told)]
+    _, more = complete(action, reader.values)
+    found = [*reader.faults, *(fault for fault in more if fault.path not in told)]
+    faults = sorted(found, key=lambda fault: fault.path)
     count = "1 parameter" if len(faults) == 1 else f"{len(faults)} parameters"
     return UsageError(
         f"{count} of {action.ref} {'is' if len(faults) == 1 else 'are'} invalid",

@@ -30,13 +30,16 @@ class JobDefinition:
 
     @cached_property
     def document(self) -> str:
-        """The definition as JSON text, the same for equal definitions; made once."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        """The definition as JSON text, the same for equal definitions; made once.
+
+        In ASCII, so that words of a command line that are no text (a file's name may be any bytes) come through.
+        """
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @cached_property
     def checksum(self) -> int:
         """A number by which equal documents are found (a hash function of OpenSSL's takes 5 ms to import)."""
-        return zlib.crc32(self.document.encode("utf-8", "surrogatepass"))
+        return zlib.crc32(self.document.encode())
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> JobDefinition:

@@ -24,6 +24,8 @@ from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from attune_cli.config import Settings
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.definitions import PolicyDefinition
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 IfRunning = Literal["queue", "skip", "fail", "cancel"]
 
 _KEY_PREFIX = "key://"
+
+_MAX_DEPTH = 100
+"""Levels of objects and lists in parameters: every form they are written in takes so many."""
 
 
 @immutable(kw_only=True)
@@ -186,8 +191,7 @@ def check_parameters(
     tx: Transaction, action: ActionDefinition, given: dict[str, Any], *, settings: Settings, sealer: Sealer
 ) -> dict[str, Any]:
     """Return the parameters whole: keys and defaults filled in, checked; raises with every fault together."""
-    filled = _fill_from_keys(tx, action, given, sealer)
-    values, faults = prepare(action.parameters, filled)
+    values, faults = complete(action, _fill_from_keys(tx, action, given, sealer))
     if faults:
         count = "1 parameter" if len(faults) == 1 else f"{len(faults)} parameters"
         raise UsageError(
@@ -196,7 +200,7 @@ def check_parameters(
             details=faults,
             hint=f"attune run action {action.ref} --help",
         )
-    size = len(json.dumps(values, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    size = len(json.dumps(values, ensure_ascii=False).encode())
     if size > settings.max_parameters_bytes:
         raise UsageError(
             f"the parameters of {action.ref} take {size} bytes, {settings.max_parameters_bytes} are allowed",
@@ -204,6 +208,44 @@ def check_parameters(
             hint="attune config set max_parameters_bytes 4MiB",
         )
     return values
+
+
+def complete(action: ActionDefinition, given: dict[str, Any]) -> tuple[dict[str, Any], list[Detail]]:
+    """Return the parameters with their defaults, and all faults: of the schema, and of what no document can hold."""
+    unfit = {name: fault for name, value in given.items() if (fault := _unfit(value)) is not None}
+    fit = {name: value for name, value in given.items() if name not in unfit}
+    values, faults = prepare(action.parameters, fit)
+    others = [fault for fault in faults if fault.path.partition(".")[0] not in unfit]
+    told = [*(Detail(name, fault) for name, fault in unfit.items()), *others]
+    return values, sorted(told, key=lambda fault: fault.path)
+
+
+def _unfit(value: object) -> str | None:
+    """Say why a value cannot be written down, or None when it can."""
+    if not _is_shallow(value):
+        return f"is nested deeper than {_MAX_DEPTH} levels"
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "is no UTF-8 text"
+    except ValueError:
+        return "holds a number that JSON has not"
+    return None
+
+
+def _is_shallow(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [item for one in level for item in _items(one)]
+        if not level:
+            return True
+    return False
+
+
+def _items(value: object) -> Collection[object]:
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()
 
 
 def _fill_from_keys(
