@@ -16,6 +16,7 @@ from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import connect_again
 from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.services.submission import submit
+from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.values import immutable
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.services.logs import StreamName
     from attune_cli.runtime.services.submission import Submission, Submitted
-    from attune_cli.runtime.store.database import Store
+    from attune_cli.runtime.store.database import Store, Transaction
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -47,8 +48,10 @@ class Work:
         context, options = self.context, self.options
         if options.no_logs or context.quiet:
             return {}
-        stdout = sys.stdout if context.out.is_text and not options.result else sys.stderr
-        return sinks(stdout=stdout, stderr=sys.stderr, prefix=f"{self.name} | " if options.log_prefix else "")
+        stdout = sys.stdout if context.out.is_text else sys.stderr
+        prefix = f"{self.name} | " if options.log_prefix else ""
+        # The result is printed at the end, whole: before it the same bytes would only be in the way.
+        return sinks(stdout=None if options.result else stdout, stderr=sys.stderr, prefix=prefix)
 
     def tell_retry(self, execution: Execution) -> None:
         self.context.out.note(
@@ -78,15 +81,23 @@ def run_here(work: Work, submission: Submission) -> int:
     """Submit and run in this process; its end ends the run."""
     context = work.context
     with InlineHost(context.home, context.settings, work.store) as host:
-        submitted = host.request(
-            lambda tx: submit(tx, submission, settings=context.settings, sealer=host.sealer, host=host.id)
-        ).result()
+        submitted = host.request(lambda tx: _submit_or_take(tx, submission, host, context)).result()
         work.tell_submitted(submitted)
         if submitted.skipped:
             return 0
         with cancelled_by_signals(host, [submitted.id], context) as received:
             execution = follow_in(host, work, submitted.id)
     return present(context, execution, work.options, received)
+
+
+def _submit_or_take(tx: Transaction, submission: Submission, host: InlineHost, context: Context) -> Submitted:
+    """Submit; an earlier execution that answers it and that nobody runs is run here."""
+    submitted = submit(tx, submission, settings=context.settings, sealer=host.sealer, host=host.id)
+    if submitted.reused:
+        earlier = executions.get(tx, submitted.id)
+        if earlier is not None:
+            executions.take_tree(tx, executions.last_attempt(tx, earlier).id, host.id)
+    return submitted
 
 
 def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +84,9 @@ def result_value(record: Record, stdout: Path) -> object:
     """
     result: dict[str, Any] = record["result"] or {}
     if result.get("data_truncated"):
-        return json.loads(stdout.read_bytes())
+        from attune_cli.runtime.runners.results import parse_output
+
+        return parse_output(stdout.read_bytes(), result["data_format"])[0]
     if "data" in result:
         return result["data"]
     if result.get("stdout_cut"):
