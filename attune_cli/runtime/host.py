@@ -195,7 +195,7 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
         report=lambda _fact: None,
     )
     with store.read(clock.now()) as tx:
-        inspected = inspect(tx, dead, jobs, {runner.kind: runner})
+        inspected = inspect(tx, dead, jobs, {runner.kind: runner}, boot_id=boot_id())
     with store.write(clock.now()) as tx:
         settle(tx, inspected, dead, heir=None)
         left = {host.id for host in hosts.all_hosts(tx)}

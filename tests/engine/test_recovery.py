@@ -190,7 +190,7 @@ def test_what_two_commands_settle_at_once_is_settled_once(stage: Stage) -> None:
     found = []
     for _ in range(2):
         with stage.store.read(stage.clock.now()) as tx:
-            found.append(inspect(tx, ["a"], JobReader(), {"process": stage.runner}))
+            found.append(inspect(tx, ["a"], JobReader(), {"process": stage.runner}, boot_id="boot"))
     for inspected in found:
         with stage.store.write(stage.clock.now()) as tx:
             settle(tx, inspected, ["a"], heir=None)

@@ -35,13 +35,23 @@ class Inspected:
 
 
 def inspect(
-    tx: Transaction, dead_hosts: Sequence[str], jobs: JobReader, runners: Mapping[str, Runner]
+    tx: Transaction,
+    dead_hosts: Sequence[str],
+    jobs: JobReader,
+    runners: Mapping[str, Runner],
+    *,
+    boot_id: str,
 ) -> list[Inspected]:
-    """Ask the runners about every live execution of `dead_hosts`. Reads only."""
+    """Ask the runners about every live execution of `dead_hosts`. Reads only; `boot_id` names this boot."""
+    here = {host.id for host in hosts.all_hosts(tx) if host.boot_id == boot_id}
     found: list[Inspected] = []
     for execution in executions.owned_live(tx, dead_hosts):
         definition = jobs.definition(tx, execution)
-        found.append(Inspected(execution, definition, _standing(execution, definition, runners)))
+        standing = _standing(execution, definition, runners)
+        # What told of its begin may have been lost with the machine, unlike the row, which was synced.
+        if standing is Standing.NEVER_RAN and execution.runner_ref and execution.host not in here:
+            standing = Lost()
+        found.append(Inspected(execution, definition, standing))
     return found
 
 

@@ -99,7 +99,7 @@ class Engine:
     def boot(self, dead_hosts: Sequence[str]) -> None:
         """The first tick: enter this host, and settle what `dead_hosts` left. The heir of a daemon is itself."""
         with self._store.read(self._clock.now()) as tx:
-            inspected = inspect(tx, dead_hosts, self._jobs, self._runners)
+            inspected = inspect(tx, dead_hosts, self._jobs, self._runners, boot_id=self.host.boot_id)
         heir = self.host.id if self._takes_ownerless else None
 
         def enter(tx: Transaction) -> list[Effect]:
