@@ -63,7 +63,7 @@ def list_executions(
     until: Until = None,
     label: LabelOption = None,
     parent: Annotated[
-        int | None, Option("--parent", metavar="ID", help="Children of this execution.")
+        int | None, Option("--parent", metavar="ID", max=2**62, help="Children of this execution.")
     ] = None,
     root: Annotated[bool, Option("--root", help="Only those without a parent.")] = False,
     result: Annotated[
@@ -71,7 +71,9 @@ def list_executions(
     ] = None,
     limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 20,
     all_: Annotated[bool, Option("--all", help="Every row.")] = False,
-    after: Annotated[int | None, Option("--after", metavar="ID", help="Go on below this id.")] = None,
+    after: Annotated[
+        int | None, Option("--after", metavar="ID", max=2**62, help="Go on below this id.")
+    ] = None,
     reverse: Annotated[bool, Option("--reverse", help="Oldest first.")] = False,
     count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
     fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,

@@ -130,6 +130,8 @@ class Follower:
     """Waits at most the given seconds, less when something may have changed."""
     retried: Callable[[Execution], None] = lambda _execution: None
     """Told of each failed attempt that is followed by another."""
+    look_after: Callable[[list[Execution]], None] = lambda _executions: None
+    """Called now and then with what is followed, so that nothing is waited for in vain."""
     give_up_seconds: float | None = None
 
     def follow(self, execution_id: int) -> Execution:
@@ -150,6 +152,7 @@ class Follower:
             if self.give_up_seconds is not None and monotonic_seconds() - started > self.give_up_seconds:
                 return execution
             if not copied:
+                self.look_after([execution])
                 self.wait(LOOK_SECONDS)
 
     def _read(self, execution_id: int) -> Execution:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import PendingError
+from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended, present
 from attune_cli.running.follow import Follower, sinks
 from attune_cli.runtime.clock import SystemClock
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.services.logs import StreamName
     from attune_cli.runtime.services.submission import Submission, Submitted
-    from attune_cli.runtime.store.database import Store, Transaction
+    from attune_cli.runtime.store.database import Store
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -64,14 +65,21 @@ class Work:
         if submitted.skipped:
             self.context.out.note(f"skipped: execution {submitted.id} runs already")
 
-    def follow(self, store: Store, execution_id: int, wait: Callable[[float], object]) -> Execution:
-        """Follow an execution to its end, or until --wait-timeout."""
+    def follow(
+        self,
+        store: Store,
+        execution_id: int,
+        wait: Callable[[float], object],
+        adopt: Callable[[int], None],
+    ) -> Execution:
+        """Follow an execution to its end, or until --wait-timeout; `adopt` is told when nobody runs it any more."""
         follower = Follower(
             self.context.home,
             store,
             self.targets(),
             wait,
             retried=self.tell_retry,
+            look_after=Attendant(self.context, store, adopt).look_after,
             give_up_seconds=self.options.wait_timeout_seconds,
         )
         return follower.follow(execution_id)
@@ -81,7 +89,9 @@ def run_here(work: Work, submission: Submission) -> int:
     """Submit and run in this process; its end ends the run."""
     context = work.context
     with InlineHost(context.home, context.settings, work.store) as host:
-        submitted = host.request(lambda tx: _submit_or_take(tx, submission, host, context)).result()
+        submitted = host.request(
+            lambda tx: submit(tx, submission, settings=context.settings, sealer=host.sealer, host=host.id)
+        ).result()
         work.tell_submitted(submitted)
         if submitted.skipped:
             return 0
@@ -90,21 +100,15 @@ def run_here(work: Work, submission: Submission) -> int:
     return present(context, execution, work.options, received)
 
 
-def _submit_or_take(tx: Transaction, submission: Submission, host: InlineHost, context: Context) -> Submitted:
-    """Submit; an earlier execution that answers it and that nobody runs is run here."""
-    submitted = submit(tx, submission, settings=context.settings, sealer=host.sealer, host=host.id)
-    if submitted.reused:
-        earlier = executions.get(tx, submitted.id)
-        if earlier is not None:
-            executions.take_tree(tx, executions.last_attempt(tx, earlier).id, host.id)
-    return submitted
-
-
 def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:
-    """Follow an execution that `host` runs, with a connection of our own."""
+    """Follow an execution that `host` runs, or runs when its own host dies, with a connection of our own."""
+
+    def take(orphan: int) -> None:
+        host.request(lambda tx: executions.take_tree(tx, orphan, host.id)).result()
+
     reading = connect_again(work.context.home, work.context.settings)
     try:
-        return work.follow(reading, execution_id, host.wait)
+        return work.follow(reading, execution_id, host.wait, take)
     finally:
         reading.close()
 
@@ -143,7 +147,6 @@ def run_apart(work: Work, submission: Submission) -> int:
         sealer = Sealer(context.home.secret_key)
         submitted = submit(tx, submission, settings=context.settings, sealer=sealer, host=None)
     work.tell_submitted(submitted)
-    start_background_host(context, submitted.id)
     return watch(work, submitted.id)
 
 
@@ -161,8 +164,12 @@ def start_background_host(context: Context, execution_id: int) -> None:
 
 def watch(work: Work, execution_id: int) -> int:
     """Follow an execution that another process runs; raises PendingError when waiting is over first."""
+
+    def start(orphan: int) -> None:
+        start_background_host(work.context, orphan)
+
     try:
-        execution = work.follow(work.store, execution_id, time.sleep)
+        execution = work.follow(work.store, execution_id, time.sleep, start)
     except KeyboardInterrupt:
         work.context.out.note(f"execution {execution_id} goes on: attune execution wait {execution_id}")
         raise

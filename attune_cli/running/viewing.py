@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import PendingError, RunFailedError, UsageError
+from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended
 from attune_cli.running.follow import LOOK_SECONDS, LogCopier, Sink, exit_code_of, sinks
 from attune_cli.running.hosting import cancelled_by_signals, start_background_host
@@ -17,7 +18,16 @@ from attune_cli.runtime.host import connect_again, open_store
 from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.services import executions as services
-from attune_cli.runtime.services.logs import STREAMS, Piece, StreamName, in_order, lines, read_from, tail
+from attune_cli.runtime.services.logs import (
+    CHUNK_BYTES,
+    STREAMS,
+    Piece,
+    StreamName,
+    in_order,
+    lines,
+    read_from,
+    tail,
+)
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.store import executions, notifications
 from attune_cli.runtime.store.sealing import Sealer
@@ -104,13 +114,21 @@ def follow_logs(
     """Print what an execution writes, as it comes, until its end."""
     if context.out.is_text:
         copier = LogCopier(context.home, execution.id, _log_targets(streams))
+        attendant = Attendant(context, store)
         while not read(store, execution.id).status.is_terminal:
+            attendant.look_after([])
             if not copier.copy():
                 time.sleep(LOOK_SECONDS)
         copier.copy_rest()
         return
     context.out.event({"v": 1, "type": "hello", "stream": "logs", "id": execution.id}, None)
-    _stream_lines(context, lambda: read(store, execution.id).status.is_terminal, execution.id, streams)
+    attendant = Attendant(context, store)
+
+    def is_over() -> bool:
+        attendant.look_after([])
+        return read(store, execution.id).status.is_terminal
+
+    _stream_lines(context, is_over, execution.id, streams)
     _end(context, read(store, execution.id))
 
 
@@ -124,7 +142,9 @@ def _stream_lines(
         found = False
         for stream in streams:
             data = read_from(context.home, execution_id, stream, offsets[stream])
-            whole = data if over else data[: data.rfind(b"\n") + 1]
+            whole = data[: data.rfind(b"\n") + 1]
+            if not whole and (over or len(data) == CHUNK_BYTES):
+                whole = data
             for line in lines([Piece(stream, offsets[stream], whole, SystemClock().now())]):
                 context.out.event(line_record(execution_id, line), None)
             offsets[stream] += len(whole)
@@ -161,7 +181,7 @@ def show_result(context: Context, word: str, *, wait: bool, reveal: bool) -> int
         silent = replace(context, quiet=2)  # the result is all that is asked for
         wait_for(silent, store, [execution], any_one=False, give_up_seconds=None)
         with store.read(SystemClock().now()) as tx:
-            execution = executions.last_attempt(tx, execution)
+            execution = executions.last_attempt(tx, services.find(tx, word))
     if not execution.status.is_terminal:
         raise PendingError(
             f"execution {execution.id} is not over: it is {execution.status}",
@@ -191,6 +211,10 @@ def _revealed(context: Context, store: Store, execution: Execution) -> Execution
 # --- waiting
 
 
+class _NobodyRunsItError(Exception):
+    """Something that is waited for belongs to nobody: whoever waits has to run it."""
+
+
 def wait_for(
     context: Context,
     store: Store,
@@ -199,42 +223,64 @@ def wait_for(
     any_one: bool,
     give_up_seconds: float | None,
 ) -> int:
-    """Wait until all (or any) of the executions ended; those that nobody runs are run here."""
-    ownerless = [one.id for one in found if one.host is None and not one.status.is_terminal]
-    if ownerless and give_up_seconds is not None:
-        for execution_id in ownerless:  # they go on when waiting is over
-            start_background_host(context, execution_id)
-    if not ownerless or give_up_seconds is not None:
-        ended = _wait_until(store, found, any_one=any_one, give_up_seconds=give_up_seconds, wait=time.sleep)
-        return _tell_ends(context, ended, [])
+    """Wait until all (or any) of the executions ended; those that nobody runs, or no longer, are run here."""
+    if give_up_seconds is not None:
+        # They go on when waiting is over.
+        attendant = Attendant(context, store, lambda one: start_background_host(context, one))
+        waiting = _Waiting(store, found, any_one, attendant, give_up_seconds)
+        return _tell_ends(context, waiting.until_over(time.sleep), [])
+    try:
+        waiting = _Waiting(store, found, any_one, Attendant(context, store, _refuse))
+        return _tell_ends(context, waiting.until_over(time.sleep), [])
+    except _NobodyRunsItError:
+        return _wait_as_host(context, store, found, any_one=any_one)
+
+
+def _refuse(_execution: int) -> None:
+    raise _NobodyRunsItError
+
+
+def _wait_as_host(context: Context, store: Store, found: Sequence[Execution], *, any_one: bool) -> int:
+    reading = connect_again(context.home, context.settings)
+    taken: list[int] = []
+
+    def take(execution_id: int) -> None:
+        taken.append(execution_id)
+        host.request(lambda tx: executions.take_tree(tx, execution_id, host.id)).result()
+
     with InlineHost(context.home, context.settings, store) as host:
-        host.request(lambda tx: [executions.take_tree(tx, one, host.id) for one in ownerless]).result()
-        reading = connect_again(context.home, context.settings)
-        with cancelled_by_signals(host, ownerless, context) as received:
-            ended = _wait_until(reading, found, any_one=any_one, give_up_seconds=None, wait=host.wait)
-        reading.close()
+        waiting = _Waiting(reading, found, any_one, Attendant(context, reading, take))
+        with cancelled_by_signals(host, taken, context) as received:
+            ended = waiting.until_over(host.wait)
+    reading.close()
     return _tell_ends(context, ended, received)
 
 
-def _wait_until(
-    store: Store,
-    found: Sequence[Execution],
-    *,
-    any_one: bool,
-    give_up_seconds: float | None,
-    wait: Callable[[float], object],
-) -> list[Execution]:
-    started = monotonic_seconds()
-    while True:
-        with store.read(SystemClock().now()) as tx:
-            now = [executions.last_attempt(tx, executions.get(tx, one.id) or one) for one in found]
-        ended = [one for one in now if one.status.is_terminal]
-        if len(ended) == len(now) or (any_one and ended):
-            return ended
-        if give_up_seconds is not None and monotonic_seconds() - started > give_up_seconds:
-            ids = " ".join(str(one.id) for one in now if not one.status.is_terminal)
-            raise PendingError(f"still going on: execution {ids}", hint=f"attune execution wait {ids}")
-        wait(LOOK_SECONDS)
+@dataclass(frozen=True)
+class _Waiting:
+    """What is waited for, and until when."""
+
+    store: Store
+    found: Sequence[Execution]
+    any_one: bool
+    attendant: Attendant
+    give_up_seconds: float | None = None
+
+    def until_over(self, wait: Callable[[float], object]) -> list[Execution]:
+        """Return those that ended; raises PendingError when waiting is over first."""
+        started = monotonic_seconds()
+        while True:
+            with self.store.read(SystemClock().now()) as tx:
+                now = [executions.last_attempt(tx, executions.get(tx, one.id) or one) for one in self.found]
+            ended = [one for one in now if one.status.is_terminal]
+            if len(ended) == len(now) or (self.any_one and ended):
+                return ended
+            live = [one for one in now if not one.status.is_terminal]
+            if self.give_up_seconds is not None and monotonic_seconds() - started > self.give_up_seconds:
+                ids = " ".join(str(one.id) for one in live)
+                raise PendingError(f"still going on: execution {ids}", hint=f"attune execution wait {ids}")
+            self.attendant.look_after(live)
+            wait(LOOK_SECONDS)
 
 
 def _tell_ends(context: Context, ended: Sequence[Execution], received: Sequence[int]) -> int:
@@ -266,7 +312,9 @@ def watch_changes(context: Context, store: Store, execution: Execution) -> int:
             _print_status(context, execution.id, None, change.at, str(change.to_status))
         sequence = notifications.newest(tx)
     copier = LogCopier(context.home, execution.id, _log_targets(STREAMS) if context.out.is_text else {})
+    attendant = Attendant(context, store)
     while True:
+        attendant.look_after([])
         current = read(store, execution.id)
         with store.read(SystemClock().now()) as tx:
             news = notifications.since(tx, sequence)
