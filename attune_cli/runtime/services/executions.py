@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.execution_search import Filter
 
+_LONGEST_ID = 18
+"""Digits of a number that a column of the database can hold, whatever they are."""
+
 
 def find(tx: Transaction, word: str) -> Execution:
     """Return the execution a user's word names: an id, `@last`, `@last:REF`, `@failed`."""
@@ -28,8 +31,8 @@ def find(tx: Transaction, word: str) -> Execution:
 
 
 def _id_of(tx: Transaction, word: str) -> int | None:
-    if word.isdecimal():
-        return int(word)
+    if word.isascii() and word.isdecimal():
+        return int(word) if len(word) <= _LONGEST_ID else None
     name, _, ref = word.partition(":")
     match name:
         case "@last":
