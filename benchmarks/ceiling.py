@@ -86,11 +86,13 @@ def _read_on(home: Home, settings: Settings, stop: threading.Event) -> None:
 
 def _pruned_size(store: Store, home: Home) -> int:
     clock = SystemClock()
-    criteria = execution_search.Filter(finished_until=clock.now(), limit=None)
-    gone = [0]
-    while gone:
+    lowest, ended = None, clock.now()
+    while True:
+        criteria = execution_search.Filter(finished_until=ended, after=lowest, limit=None)
         with store.write(clock.now()) as tx:
-            gone = services.prune(tx, criteria, keep=0, limit=500)
+            lowest = services.prune(tx, criteria, keep=0, limit=500).lowest
+        if lowest is None:
+            break
     removed = 1
     while removed:
         with store.write(clock.now()) as tx:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import UsageError
@@ -143,11 +144,12 @@ def _delete(context: Context, store: Store, criteria: Filter, keep: int) -> int:
     deleted = 0
     while True:
         with store.write(SystemClock().now()) as tx:
-            gone = executions.prune(tx, criteria, keep=keep, limit=_PRUNED_AT_ONCE)
-        executions.remove_runs(context.home.runs, gone)
-        deleted += len(gone)
-        if len(gone) < _PRUNED_AT_ONCE:
+            swept = executions.prune(tx, criteria, keep=keep, limit=_PRUNED_AT_ONCE)
+        executions.remove_runs(context.home.runs, swept.gone)
+        deleted += len(swept.gone)
+        if swept.lowest is None:
             return deleted
+        criteria = replace(criteria, after=swept.lowest)
 
 
 def _delete_notifications(store: Store, before: int) -> int:

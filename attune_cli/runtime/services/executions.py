@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
-    from attune_cli.runtime.store.execution_search import Filter
+    from attune_cli.runtime.store.execution_search import Filter, Swept
 
 _LONGEST_ID = 18
 """Digits of a number that a column of the database can hold, whatever they are."""
@@ -97,10 +97,10 @@ def result_value(record: Record, stdout: Path) -> object:
     return result.get("stdout", "")
 
 
-def prune(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> list[int]:
-    """Delete ended executions that meet `criteria`, except the newest `keep`; returns whose files can go.
+def prune(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> Swept:
+    """Delete ended executions that meet `criteria`, except the newest `keep`; tells whose files can go.
 
-    At most `limit` at once, so that no transaction holds the file for long.
+    Looks at `limit` at most, so that no transaction holds the file for long; the next part is below the lowest.
     """
     return execution_search.delete_ended(tx, criteria, keep=keep, limit=limit)
 

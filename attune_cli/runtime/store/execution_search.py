@@ -135,21 +135,43 @@ def durations(tx: Transaction, *, by: str, since: Instant | None) -> list[tuple[
     ).fetchall()
 
 
-def delete_ended(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> list[int]:
-    """Delete whole attempts chains and trees that ended, oldest first; returns the ids that are gone."""
+@immutable
+class Swept:
+    """A part of a deletion: the ids that are gone, and the lowest that was looked at (None: there was no more)."""
+
+    gone: list[int]
+    lowest: int | None
+
+
+def delete_ended(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> Swept:
+    """Delete what ended and is meant, newest first, so that what hangs on an execution goes before it.
+
+    What something that stays hangs on stays too: a tree or a chain of attempts that goes on, the first of attempts
+    of which another is kept, the parent of a child that is not meant.
+    """
     where, values = _where(criteria)
     rows = tx.execute(
-        f"""SELECT id FROM execution AS e WHERE finished IS NOT NULL AND {where}
-              AND id NOT IN (SELECT id FROM execution ORDER BY id DESC LIMIT ?)
-              AND NOT EXISTS (SELECT 1 FROM execution AS live WHERE live.finished IS NULL
+        f"""SELECT id, EXISTS (SELECT 1 FROM execution AS live WHERE live.finished IS NULL
                 AND (live.root IN (e.id, e.root) OR live.id = e.root
                      OR coalesce(live.original_execution, live.id) = coalesce(e.original_execution, e.id)))
-            ORDER BY id LIMIT ?""",
+            FROM execution AS e WHERE finished IS NOT NULL AND {where}
+              AND id NOT IN (SELECT id FROM execution ORDER BY id DESC LIMIT ?)
+            ORDER BY id DESC LIMIT ?""",
         (*values, keep, limit),
     ).fetchall()
-    doomed = [int(row[0]) for row in rows]
-    tx.execute("PRAGMA defer_foreign_keys=ON")
-    for execution_id in doomed:
+    gone = [execution for execution, goes_on in rows if not goes_on and _delete_unless_needed(tx, execution)]
+    return Swept(gone, rows[-1][0] if rows else None)
+
+
+def _delete_unless_needed(tx: Transaction, execution_id: int) -> bool:
+    """Delete one execution that no other one names; tells whether it is gone."""
+    deleted = tx.changed(
+        """DELETE FROM execution WHERE id = :id
+             AND NOT EXISTS (SELECT 1 FROM execution WHERE parent = :id)
+             AND NOT EXISTS (SELECT 1 FROM execution WHERE root = :id)
+             AND NOT EXISTS (SELECT 1 FROM execution WHERE original_execution = :id)""",
+        {"id": execution_id},
+    )
+    if deleted:
         tx.execute("DELETE FROM execution_history WHERE execution = ?", (execution_id,))
-        tx.execute("DELETE FROM execution WHERE id = ?", (execution_id,))
-    return doomed
+    return deleted
