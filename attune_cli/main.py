@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, NoReturn, cast
 
 from attune_cli.context import Noun, Root, glance, is_set
-from attune_cli.errors import EXIT_CLOSED_PIPE, AttuneError, CancelledError
+from attune_cli.errors import EXIT_CLOSED_PIPE, AttuneError, CancelledError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ def _bounded(root: Root, arguments: Sequence[str]) -> int:
     """Return the exit code of a line, whatever happens in its command."""
     try:
         code = root.perform(arguments)
-        sys.stdout.flush()
+        _flush()
     except BrokenPipeError:
         _drop_stdout()
         return EXIT_CLOSED_PIPE
@@ -106,6 +106,17 @@ def _bounded(root: Root, arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must exit 70, never 1
         return _fail(arguments, _internal(error, arguments), error, debug=bool(glance(arguments).verbosity))
     return code
+
+
+def _flush() -> None:
+    """Write out what is left; what cannot be written was not told."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_stdout()
+        raise UnavailableError(f"the output cannot be written: {error.strerror}") from error
 
 
 def _fail(arguments: Sequence[str], error: AttuneError, cause: BaseException, *, debug: bool = False) -> int:

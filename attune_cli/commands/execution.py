@@ -30,6 +30,7 @@ SHOWN = (
     Column("Stdout", "stdout.bytes", kind="bytes"),
     Column("Stderr", "stderr.bytes", kind="bytes"),
 )
+COMMAND_LINE = (Column("Command", "command", kind="text"), Column("Folder", "folder"))
 TIMELINE = (Column("AT", "at", kind="time"), Column("STATUS", "to", kind="status"), Column("HOST", "host"))
 
 Word = Annotated[str, Argument(metavar="ID", help="An id, @last, @last:REF or @failed.")]
@@ -107,7 +108,8 @@ def show(context: Context, ids: Words) -> None:
             Section("Result", "result"),
             Section("Timeline", "timeline", TIMELINE),
         )
-        context.out.record(records[0], SHOWN, sections)
+        columns = SHOWN if records[0]["command"] is None else (*SHOWN[:2], *COMMAND_LINE, *SHOWN[2:])
+        context.out.record(records[0], columns, sections)
     else:
         context.out.records(records, COLUMNS)
 

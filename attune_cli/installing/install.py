@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.context import confirm, progress
 from attune_cli.errors import CancelledError, Detail, RunFailedError, UsageError
+from attune_cli.installing.pack_programs import pack_programs
 from attune_cli.output import Column
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store
@@ -121,10 +122,11 @@ def _test(
 ) -> PackTestReport:
     """Run the pack's tests on a copy, so that what they write does not become part of the pack."""
     now = SystemClock().now()
+    programs = pack_programs(context.home, found, report)
     if pack.link is not None:
-        return run_tests(pack.folder, found.manifest, now=now, report=report)
+        return run_tests(pack.folder, found.manifest, now=now, programs=programs, report=report)
     with scratch_copy(pack.folder, context.home) as folder:
-        return run_tests(folder, found.manifest, now=now, report=report)
+        return run_tests(folder, found.manifest, now=now, programs=programs, report=report)
 
 
 def _refuse_failing(tests: PackTestReport) -> None:

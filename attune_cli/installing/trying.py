@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.context import progress
 from attune_cli.errors import NotFoundError, UnavailableError
+from attune_cli.installing.pack_programs import pack_programs
 from attune_cli.output import Column
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store_for_reading
@@ -52,7 +53,9 @@ def _test(context: Context, word: str, only: str) -> PackTestReport:
         if not has_tests(manifest):
             context.out.note(f"pack {manifest.ref} has no tests: no enabled 'testing' section in pack.yaml")
         report = stack.enter_context(progress(context, f"testing {manifest.ref}"))
-        return run_tests(folder, manifest, now=SystemClock().now(), only=only, report=report)
+        programs = pack_programs(context.home, read_pack(folder), report) if has_tests(manifest) else []
+        now = SystemClock().now()
+        return run_tests(folder, manifest, now=now, only=only, programs=programs, report=report)
 
 
 def _pack_to_test(context: Context, word: str, stack: ExitStack) -> tuple[Path, PackManifest]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from attune_cli.output import is_terminal, visible
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
+from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.services.logs import STREAMS, StreamName, read_from
 from attune_cli.runtime.store import executions
 
@@ -130,6 +131,8 @@ class Follower:
     """Waits at most the given seconds, less when something may have changed."""
     retried: Callable[[Execution], None] = lambda _execution: None
     """Told of each failed attempt that is followed by another."""
+    preparing: Callable[[Execution], None] = lambda _execution: None
+    """Told once when something has to be made before an execution can start."""
     look_after: Callable[[list[Execution]], None] = lambda _executions: None
     """Called now and then with what is followed, so that nothing is waited for in vain."""
     give_up_seconds: float | None = None
@@ -137,6 +140,7 @@ class Follower:
     def follow(self, execution_id: int) -> Execution:
         """Return the last attempt once it ended, or as it stands when waiting was over."""
         started = monotonic_seconds()
+        told = 0
         copier = LogCopier(self.home, execution_id, self.targets)
         while True:
             execution = self._read(execution_id)
@@ -148,6 +152,9 @@ class Follower:
                 execution_id = execution.next_attempt
                 copier = LogCopier(self.home, execution_id, self.targets)
                 continue
+            if execution.status is Status.SCHEDULED and execution_id != told:
+                told = execution_id
+                self.preparing(execution)
             copied = copier.copy()
             if self.give_up_seconds is not None and monotonic_seconds() - started > self.give_up_seconds:
                 return execution

@@ -59,6 +59,10 @@ class Work:
             f"attempt {execution.attempt} (execution {execution.id}) {how_it_ended(execution)}; trying again"
         )
 
+    def tell_preparing(self, execution: Execution) -> None:
+        pack = execution.action_ref.partition(".")[0]
+        self.context.out.note(f"building the environment of pack {pack}, once …")
+
     def tell_submitted(self, submitted: Submitted) -> None:
         if submitted.reused:
             self.context.out.note(f"execution {submitted.id} reused: it was started with the same key")
@@ -79,6 +83,7 @@ class Work:
             self.targets(),
             wait,
             retried=self.tell_retry,
+            preparing=self.tell_preparing,
             look_after=Attendant(self.context, store, adopt).look_after,
             give_up_seconds=self.options.wait_timeout_seconds,
         )

@@ -54,7 +54,9 @@ def run_file(context: Context, path: Path, options: RunOptions) -> int:
         from attune_cli.runtime.services.loose_actions import job_of_action_file
 
         with store.read(SystemClock().now()) as tx:
-            definition = job_of_action_file(tx, path)
+            definition, warnings = job_of_action_file(tx, path)
+        for warning in warnings:
+            context.out.warning(warning)
     else:
         definition = _unstored(f"file.{_name(path.stem)}", (*_script_words(path), str(path.absolute())))
     parameters = _read_parameters(context, definition.action, options)
@@ -130,6 +132,8 @@ def _short_secrets(action: ActionDefinition, values: dict[str, Any]) -> list[str
 
 def _invalid(action: ActionDefinition, reader: ParameterReader) -> UsageError:
     told = {fault.path for fault in reader.faults}
+    # A secret that is missing here may be a key, which is looked up when all else is well.
+    told |= {name for name, leaf in action.parameters.items() if leaf.get("secret") is True}
     _, more = complete(action, reader.values)
     found = [*reader.faults, *(fault for fault in more if fault.path not in told)]
     faults = sorted(found, key=lambda fault: fault.path)

@@ -40,8 +40,13 @@ def end(tx: Transaction, execution: Startable, outcome: Outcome, retry: Retry, *
     if outcome.succeeded:
         return executions.finish(tx, execution, Status.COMPLETED, outcome)
     status = Status.ABANDONED if lost else Status.FAILED
-    due = next_due(retry, execution.attempt, tx.now)
+    due = None if _never_can(outcome) else next_due(retry, execution.attempt, tx.now)
     if due is None or execution.cancel_requested is not None:
         return executions.finish(tx, execution, status, outcome)
     following = executions.insert_next_attempt(tx, execution, due=due, host=execution.host)
     return executions.finish(tx, execution, status, outcome, next_attempt=following)
+
+
+def _never_can(outcome: Outcome) -> bool:
+    """Tell a failure that another attempt would only repeat: there was nothing that could be started."""
+    return outcome.error is not None and outcome.error.type in {"not_started", "no_runner"}

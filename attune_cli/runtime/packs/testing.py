@@ -19,7 +19,7 @@ from attune_cli.runtime.clock import monotonic_seconds, rfc3339
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from attune_cli.runtime.clock import Instant
@@ -133,9 +133,13 @@ def run_tests(
     *,
     now: Instant,
     only: str = "",
+    programs: Sequence[Path] = (),
     report: Callable[[str], None] = lambda _: None,
 ) -> PackTestReport:
-    """Run the suites whose names hold `only`, one after the other, in the pack folder."""
+    """Run the suites whose names hold `only`, one after the other, in the pack folder.
+
+    `programs` are folders put before the PATH: those of the pack's environments.
+    """
     runners = (
         cast("dict[str, dict[str, Json]]", manifest.testing.get("runners") or {})
         if has_tests(manifest)
@@ -145,18 +149,20 @@ def run_tests(
     for name, runner in runners.items():
         if only in name:
             report(f"testing {manifest.ref}: {name}")
-            suites.append(_run_suite(folder, manifest.ref, name, runner))
+            suites.append(_run_suite(folder, manifest.ref, name, runner, programs))
     return PackTestReport(
         pack_ref=manifest.ref, pack_version=manifest.version, executed=now, suites=tuple(suites)
     )
 
 
-def _run_suite(folder: Path, pack_ref: str, name: str, runner: Mapping[str, Json]) -> Suite:
+def _run_suite(
+    folder: Path, pack_ref: str, name: str, runner: Mapping[str, Json], programs: Sequence[Path]
+) -> Suite:
     kind, entry_point = str(runner.get("type") or "script"), str(runner.get("entry_point") or "")
     seconds = float(runner.get("timeout") or DEFAULT_SECONDS)
     started = monotonic_seconds()
     run = _SuiteRun(seconds)
-    message = run.perform(_command(kind, entry_point), folder, _variables(folder, pack_ref))
+    message = run.perform(_command(kind, entry_point), folder, _variables(folder, pack_ref, programs))
     duration_ms = int((monotonic_seconds() - started) * 1000)
     total, passed, failed, skipped = _counts(run.counts, succeeded=message is None)
     status: Status = "failed" if failed else "passed" if passed else "skipped"
@@ -185,10 +191,12 @@ def _command(kind: str, entry_point: str) -> list[str]:
             return ["/bin/sh" if entry_point.endswith(".sh") else "/bin/bash", entry_point]
 
 
-def _variables(folder: Path, pack_ref: str) -> dict[str, str]:
+def _variables(folder: Path, pack_ref: str, programs: Sequence[Path]) -> dict[str, str]:
     allowed = {name: os.environ[name] for name in _ALLOWED if name in os.environ}
+    path = os.pathsep.join([*map(str, programs), allowed.get("PATH", os.defpath)])
     return {
         **allowed,
+        "PATH": path,
         "PYTHONPATH": str(folder / "lib"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "ATTUNE_PACK_REF": pack_ref,

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
 
 
-def job_of_action_file(tx: Transaction, path: Path) -> JobDefinition:
-    """Return the job of `PACK/actions/NAME.yaml`; raises UsageError with every fault of that file."""
+def job_of_action_file(tx: Transaction, path: Path) -> tuple[JobDefinition, list[str]]:
+    """Return the job of `PACK/actions/NAME.yaml`, and what its file should not say.
+
+    Raises UsageError with every fault of that file.
+    """
     path = path.absolute()
     folder = path.parent.parent
     if path.parent.name != "actions" or not any((folder / name).is_file() for name in MANIFEST_NAMES):
@@ -44,7 +47,8 @@ def job_of_action_file(tx: Transaction, path: Path) -> JobDefinition:
         raise UsageError(f"{path} defines no action", hint=f"attune pack validate {folder}")
     runtimes = {runtime.ref: runtime for runtime in source.of(RuntimeDefinition)}
     definition = job_of(tx, action, runtimes=runtimes)
-    return replace(definition, folder=str(folder), pack_digest=None, caller_environment=True)
+    warnings = [str(one) for one in source.findings if one.path == within and one.severity == "warning"]
+    return replace(definition, folder=str(folder), pack_digest=None, caller_environment=True), warnings
 
 
 def _ref_of(path: Path, pack_ref: str) -> str | None:
