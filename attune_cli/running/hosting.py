@@ -128,6 +128,7 @@ def cancelled_by_signals(
     def take(number: int, _frame: object) -> None:
         received.append(number)
         if len(received) > 1:
+            host.hurry()
             raise KeyboardInterrupt
         for execution_id in execution_ids:
             host.cancel_tree(execution_id, signal.Signals(number).name)

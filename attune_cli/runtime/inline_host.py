@@ -46,6 +46,7 @@ class InlineHost:
         self._lock = HostLock(home.hosts, self.id)
         self._doorbell = Doorbell(home.hosts, self.id)
         self._leaving = False
+        self._in_a_hurry = False
         self._grace_seconds = settings.grace_seconds
         self._failure: BaseException | None = None
         clock = SystemClock()
@@ -80,7 +81,8 @@ class InlineHost:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end_runs()
+        if not self._in_a_hurry:
+            self._end_runs()
         self._supervisor.close()
         self._leaving = True
         self._doorbell.ring()
@@ -106,6 +108,10 @@ class InlineHost:
     def cancel_tree(self, execution_id: int, reason: str) -> None:
         """Leave the intent to cancel an execution, its further attempts and all below it."""
         self.request(lambda tx: executions.request_cancel_tree(tx, execution_id, reason))
+
+    def hurry(self) -> None:
+        """Leave without grace: what still runs is killed at once."""
+        self._in_a_hurry = True
 
     def _end_runs(self) -> None:
         """Cancel what still runs, so that its row says so; the supervisor kills whatever resists."""
