@@ -61,14 +61,12 @@ def unique_seconds() -> str:
 class Attune:
     """`attune …` in the background. Leaving it kills what is left of it."""
 
-    def __init__(self, *arguments: str, **settings: Any) -> None:
-        pipes: dict[str, Any] = {
-            "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-        }
-        self.process: subprocess.Popen[bytes] = subprocess.Popen(
-            [sys.executable, "-m", "attune_cli", *arguments], **(pipes | settings)
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "attune_cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def __enter__(self) -> Self:

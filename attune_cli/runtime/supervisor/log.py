@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from attune_cli.runtime.supervisor.values import StreamSummary
@@ -14,6 +16,9 @@ INDEX_CAP_BYTES = 256 * 1024
 
 MARKER_ROOM_BYTES = 128
 """How much of the cap is set aside for the marker (domain.md 2.6)."""
+
+ROOM_BYTES = 1024 * 1024
+"""How much of a log is given back when it has filled the disk: the database needs some to say so."""
 
 STREAM_NUMBERS = {"stdout": 1, "stderr": 2}
 
@@ -35,6 +40,18 @@ class AppendFile:
             written = os.write(self._descriptor, rest)
             self.size += written
             rest = rest[written:]
+
+    def cut(self, count: int) -> bytes:
+        """Take the last bytes away, and return them. Raises OSError."""
+        if self._descriptor is None:
+            return b""
+        start = max(0, self.size - count)
+        with open(self.path, "rb") as file:  # noqa: PTH123 - text in, text out
+            file.seek(start)
+            gone = file.read(self.size - start)
+        os.ftruncate(self._descriptor, start)
+        self.size = start
+        return gone
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -104,8 +121,10 @@ class Log:
             if len(kept) < len(data):
                 self.full = True
                 self._mark()
-        except OSError:
+        except OSError as error:
             self.full = True
+            if error.errno == errno.ENOSPC:
+                self._give_room_back()
             raise
 
     def drop(self, count: int) -> None:
@@ -130,6 +149,14 @@ class Log:
             self._kept += len(written)
             self._line_ends += written.count(b"\n")
             self._last = written[-1:] or self._last
+
+    def _give_room_back(self) -> None:
+        """Cut the end off, at most half."""
+        with suppress(OSError):
+            gone = self._file.cut(min(ROOM_BYTES, self._file.size // 2))
+            self._kept -= len(gone)
+            self._line_ends -= gone.count(b"\n")
+            self._last = b""  # whether the last line is whole is not known: it counts as one
 
     def _mark(self) -> None:
         marker = self._marker if self._last == b"\n" else b"\n" + self._marker
