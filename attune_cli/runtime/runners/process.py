@@ -121,7 +121,10 @@ class ProcessRunner:
         job = self._jobs.pop(run.run)
         if job.definition.action.parameter_delivery == "file":
             self._parameter_file(job.execution).unlink(missing_ok=True)
-        outcome = self._outcome(run, job.definition.action, job.execution, job.timeout_seconds)
+        try:
+            outcome = self._outcome(run, job.definition.action, job.execution, job.timeout_seconds)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must end this run, or it would be waited for in vain
+            outcome = _failure("internal", f"what it wrote cannot be read: {error!r}")
         self._report(RunEnded(execution=job.execution, ref=run.run, outcome=outcome))
 
     def _outcome(

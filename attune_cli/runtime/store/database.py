@@ -24,6 +24,8 @@ _FILE_FAULTS = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
     | {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB}
 )
+_COMMITS_BETWEEN_LOOKS = 100
+_CHECKPOINT_PATIENCE_MS = 500
 _CORRUPT = ("malformed", "not a database", "disk image")
 
 
@@ -61,6 +63,7 @@ class Store:
         self.path = path
         self._probe = probe
         self._timeout_seconds = timeout_seconds
+        self._commits = 0
         self._turns = None if path is None else Turns(path.with_name(f"{path.name}-turns"))
 
     @contextlib.contextmanager
@@ -73,6 +76,7 @@ class Store:
             self._probe("before commit")
             with self._explained():
                 self.connection.execute("COMMIT")
+            self._keep_log_short()
         except BaseException as error:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
@@ -83,6 +87,18 @@ class Store:
             if self._turns is not None:
                 self._turns.give_back()
         self._probe("after commit")
+
+    def _keep_log_short(self) -> None:
+        """Empty a write-ahead log that has grown: SQLite's own checkpoints give way to readers that never stop."""
+        self._commits += 1
+        if self.path is None or self._commits % _COMMITS_BETWEEN_LOOKS:
+            return
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size > _WAL_LIMIT_BYTES:
+            # Readers are waited for, but not long: what fails now is tried again soon.
+            self.connection.execute(f"PRAGMA busy_timeout={_CHECKPOINT_PATIENCE_MS}")
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self.connection.execute(f"PRAGMA busy_timeout={round(self._timeout_seconds * 1000)}")
 
     def _take_turn(self) -> None:
         """Begin to write when those before us have written."""
