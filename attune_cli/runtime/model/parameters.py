@@ -271,6 +271,11 @@ def is_secret(schema: Schema, path: Sequence[str | int]) -> bool:
     return leaf is not None and _declares_secret(leaf)
 
 
+def has_secrets(schema: Schema) -> bool:
+    """Tell whether any value, or one inside it, is declared secret."""
+    return any(_declares_secret(_object(leaf)) for leaf in schema.values())
+
+
 def _declares_secret(leaf: Leaf) -> bool:
     if leaf.get("secret") is True:
         return True

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.model.entities import Outcome, RunError, Stream
 from attune_cli.runtime.model.facts import Prepared, PrepareFailed, RunEnded
+from attune_cli.runtime.model.parameters import has_secrets
 from attune_cli.runtime.runners.api import Ended, Lost, Standing
 from attune_cli.runtime.runners.results import outcome_of
 from attune_cli.runtime.store.sealing import Sealer
@@ -139,12 +141,14 @@ class ProcessRunner:
                 timeout_seconds=timeout_seconds,
                 max_result_bytes=self._settings.max_result_bytes,
             )
-            if any("secret" in leaf for leaf in action.output.values()):
+            if has_secrets(action.output):
                 from attune_cli.runtime.runners.secret_outputs import hide_secret_outputs
 
-                outcome = hide_secret_outputs(outcome, action.output, folder, Sealer(self._home.secret_key))
+                outcome = hide_secret_outputs(outcome, action, folder, Sealer(self._home.secret_key))
         except OSError as error:
             return _failure("log_failed", f"its output cannot be read: {error}")
+        except AttuneError as error:
+            return _failure(error.code, error.message)
         return outcome
 
     def stop(self, ref: str) -> None:
@@ -160,6 +164,11 @@ class ProcessRunner:
         if fate.end is None:
             kill_leftovers(fate.leader, str(seen.execution), str(self._home.path))
             folder = self._folder(seen.execution)
+            if has_secrets(seen.definition.action.output):
+                from attune_cli.runtime.runners.secret_outputs import withhold
+
+                with suppress(OSError):
+                    withhold(folder)
             return Lost(_written(folder / "stdout"), _written(folder / "stderr"))
         return Ended(self._outcome(fate.end, seen.definition.action, seen.execution, seen.timeout_seconds))
 

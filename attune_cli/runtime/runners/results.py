@@ -45,7 +45,7 @@ def outcome_of(
     if succeeded and output_format != "text" and run.stdout.bytes:
         result |= _data(folder, output_format, run.stdout, max_result_bytes)
     if "data" not in result:
-        result |= _stdout(folder, run.stdout)
+        result |= stdout_in_record(folder, run.stdout.bytes)
     if error is not None:
         result["error"] = error.message
     if run.stderr.bytes:
@@ -162,13 +162,14 @@ def _data(
     return {"data": data}
 
 
-def _stdout(folder: Path, summary: StreamSummary) -> dict[str, Any]:
-    if not summary.bytes:
+def stdout_in_record(folder: Path, size_bytes: int) -> dict[str, Any]:
+    """Return stdout as a record holds it: the beginning, and whether there is more."""
+    if not size_bytes:
         return {"stdout": ""}
     with (folder / "stdout").open("rb") as file:
         head = file.read(_STDOUT_IN_RECORD_BYTES)
     text = head.decode("utf-8", "replace")
-    return {"stdout": text, "stdout_cut": True} if summary.bytes > len(head) else {"stdout": text}
+    return {"stdout": text, "stdout_cut": True} if size_bytes > len(head) else {"stdout": text}
 
 
 def _truncation(stream: str, summary: StreamSummary) -> dict[str, Any]:
