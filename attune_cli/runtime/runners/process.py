@@ -75,9 +75,8 @@ class ProcessRunner:
     def _prepare(self, job: Job) -> None:
         try:
             self._launcher.build_environment(job.definition)
-        except AttuneError as error:
-            message = "\n".join([error.message, *(detail.message for detail in error.details)])
-            failed = _failure("environment", message)
+        except Exception as error:  # noqa: BLE001 - what is not reported would be waited for in vain
+            failed = _failure("environment", _reason(error))
             self._report(PrepareFailed(execution=job.execution, outcome=failed))
         else:
             self._report(Prepared(execution=job.execution, ref=self.ref(job)))
@@ -87,9 +86,9 @@ class ProcessRunner:
             raise AttuneError("this process cannot start runs")
         try:
             spawn = self._spawn(job, ref)
-        except (AttuneError, OSError, ValueError) as error:
-            message = error.message if isinstance(error, AttuneError) else str(error)
-            self._report(RunEnded(execution=job.execution, ref=ref, outcome=_failure("not_started", message)))
+        except Exception as error:  # noqa: BLE001 - one run that cannot be started must not end the engine
+            failed = _failure("not_started", _reason(error))
+            self._report(RunEnded(execution=job.execution, ref=ref, outcome=failed))
             return
         self._jobs[ref] = job
         self._supervisor.spawn(spawn)
@@ -202,6 +201,12 @@ def journal_path(home: Home, name: str) -> Path:
 
 def _first(value: int | None, default: int) -> int:
     return default if value is None else value
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, AttuneError):
+        return "\n".join([error.message, *(detail.message for detail in error.details)])
+    return str(error) or type(error).__name__
 
 
 def _failure(kind: str, message: str) -> Outcome:
