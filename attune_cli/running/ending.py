@@ -45,7 +45,9 @@ def print_result(context: Context, execution: Execution) -> None:
     if context.out.is_text and "data" not in (execution.result or {}):
         if stdout.exists():
             with stdout.open("rb") as file:
-                shutil.copyfileobj(file, cast("Any", Sink(sys.stdout)))
+                sink = Sink(sys.stdout)
+                shutil.copyfileobj(file, cast("Any", sink))
+                sink.check()
         return
     context.out.value(result_value(execution_record(execution), stdout))
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
+from attune_cli.errors import UnavailableError
 from attune_cli.output import is_terminal, visible
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
 from attune_cli.runtime.model.states import Status
@@ -35,7 +34,7 @@ def exit_code_of(execution: Execution) -> int:
 class Sink:
     """One of our own streams as the target of a log: bytes to a pipe, safe text to a terminal.
 
-    A reader that goes away stops the copying, never the run.
+    A reader that goes away stops the copying, never the run. So does a full disk behind `>`, which `check` tells.
     """
 
     def __init__(self, stream: TextIO, prefix: str = "") -> None:
@@ -45,6 +44,7 @@ class Sink:
         self._at_line_start = True
         self._decoder: codecs.IncrementalDecoder | None = None
         self._open = True
+        self._fault: OSError | None = None
 
     def write(self, data: bytes) -> None:
         if not self._open:
@@ -53,6 +53,14 @@ class Sink:
             self._write(data)
         except (BrokenPipeError, ValueError):
             self._open = False
+        except OSError as error:
+            self._open = False
+            self._fault = error
+
+    def check(self) -> None:
+        """Raise UnavailableError when something could not be written though somebody reads."""
+        if self._fault is not None:
+            raise UnavailableError(f"the output cannot be written: {self._fault.strerror}") from self._fault
 
     def _write(self, data: bytes) -> None:
         if self._prefix:
@@ -147,6 +155,8 @@ class Follower:
             if execution.status.is_terminal:
                 copier.copy_rest()
                 if execution.next_attempt is None:
+                    for sink in self.targets.values():
+                        sink.check()
                     return execution
                 self.retried(execution)
                 execution_id = execution.next_attempt
@@ -168,9 +178,3 @@ class Follower:
         if execution is None:
             raise LookupError(f"execution {execution_id} was deleted while it was followed")
         return execution
-
-
-def drop_stdout_errors() -> None:
-    """Forget a reader that went away: what is left in the buffer has nowhere to go."""
-    with contextlib.suppress(BrokenPipeError, ValueError):
-        sys.stdout.flush()

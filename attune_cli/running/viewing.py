@@ -79,6 +79,7 @@ def show_logs(
         targets = _log_targets(streams)
         for piece in pieces:
             targets[piece.stream].write(piece.data)
+            targets[piece.stream].check()
         return
     for line in lines(pieces):
         context.out.event(line_record(execution.id, line), _stamped(line))

@@ -15,17 +15,23 @@ _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|[smhdw]))+")
 _DURATION_PART = re.compile(rf"({_NUMBER})(ms|[smhdw])")
 _PLAIN = re.compile(_NUMBER)
+_LONGEST_SECONDS = 100 * 366 * _SECONDS["d"]
+"""A century: a longer one is a slip, and its end could be no instant of the database."""
+
 _SIZE = re.compile(rf"({_NUMBER})\s*([a-z]*)")
 
 
 def parse_duration(text: str) -> float:
     """Return seconds of `45`, `45s`, `1h30m`, `250ms`, `7d`; raises ValueError saying what is expected."""
     text = text.strip().lower()
-    if _PLAIN.fullmatch(text):
-        return float(text)
-    if not _DURATION.fullmatch(text):
+    plain = _PLAIN.fullmatch(text)
+    if plain is None and not _DURATION.fullmatch(text):
         raise ValueError("expected a duration such as 45s, 5m or 1h30m")
-    return sum(float(amount) * _SECONDS[unit] for amount, unit in _DURATION_PART.findall(text))
+    parts = [(text, "s")] if plain else _DURATION_PART.findall(text)
+    seconds = sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError("expected a duration of at most a century")
+    return seconds
 
 
 def parse_size(text: str) -> int:

@@ -204,9 +204,12 @@ def _first(value: int | None, default: int) -> int:
 
 
 def _reason(error: Exception) -> str:
+    """Say it in text that can be kept: a path in it need not be UTF-8."""
     if isinstance(error, AttuneError):
-        return "\n".join([error.message, *(detail.message for detail in error.details)])
-    return str(error) or type(error).__name__
+        text = "\n".join([error.message, *(detail.message for detail in error.details)])
+    else:
+        text = str(error) or type(error).__name__
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _failure(kind: str, message: str) -> Outcome:

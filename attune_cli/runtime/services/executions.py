@@ -6,7 +6,6 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
-from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.services.records import Record, change_record, execution_record
 from attune_cli.runtime.store import execution_search, executions, jobs, notifications
 
@@ -55,9 +54,9 @@ def show(tx: Transaction, word: str) -> Record:
     record = execution_record(execution)
     record["timeline"] = [change_record(change) for change in executions.history(tx, execution.id)]
     record["attempts"] = execution_search.attempts(tx, execution.first_attempt)
-    started_with = JobDefinition.from_json(jobs.get(tx, execution.job))
-    record["command"] = list(started_with.command) or None
-    record["folder"] = started_with.folder if started_with.command else None
+    started_with = jobs.get(tx, execution.job)
+    record["command"] = started_with.get("command") or None
+    record["folder"] = started_with.get("folder") if record["command"] else None
     return record
 
 

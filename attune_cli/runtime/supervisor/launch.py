@@ -118,7 +118,8 @@ def _close(descriptors: list[int]) -> None:
 def _sentence(spawn: Spawn, error: Exception) -> str:
     name = spawn.argv[0] if spawn.argv else "an empty command"
     reason = _reason(spawn, error) if isinstance(error, OSError) else str(error) or repr(error)
-    return f"cannot start {name}: {reason}"
+    # A path need not be UTF-8, but what is said of it is kept as text.
+    return f"cannot start {name}: {reason}".encode("utf-8", "backslashreplace").decode()
 
 
 def _reason(spawn: Spawn, error: OSError) -> str:
