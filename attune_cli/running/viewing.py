@@ -121,6 +121,8 @@ def follow_logs(
             if not copier.copy():
                 time.sleep(LOOK_SECONDS)
         copier.copy_rest()
+        for sink in copier.sinks.values():
+            sink.check()
         return
     context.out.event({"v": 1, "type": "hello", "stream": "logs", "id": execution.id}, None)
     attendant = Attendant(context, store)
