@@ -14,7 +14,7 @@ from attune_cli.runtime.store import executions
 
 if TYPE_CHECKING:
     import codecs
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from attune_cli.config import Home
     from attune_cli.runtime.model.entities import Execution
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.03
 """How often a growing log is looked at: short enough to feel live, long enough to cost nothing."""
+
+WAITING_SECONDS = 0.2
+"""How often what has not started is looked at: hundreds that wait for a slot must not take the processor from it."""
 
 EXIT_CODES = {"completed": 0, "failed": 1, "abandoned": 1, "timeout": 124, "cancelled": 130}
 
@@ -141,7 +144,7 @@ class Follower:
     """Told of each failed attempt that is followed by another."""
     preparing: Callable[[Execution], None] = lambda _execution: None
     """Told once when something has to be made before an execution can start."""
-    look_after: Callable[[list[Execution]], None] = lambda _executions: None
+    look_after: Callable[[Sequence[Execution]], None] = lambda _executions: None
     """Called now and then with what is followed, so that nothing is waited for in vain."""
     give_up_seconds: float | None = None
 
@@ -170,7 +173,7 @@ class Follower:
                 return execution
             if not copied:
                 self.look_after([execution])
-                self.wait(LOOK_SECONDS)
+                self.wait(LOOK_SECONDS if execution.status.holds_slot else WAITING_SECONDS)
 
     def _read(self, execution_id: int) -> Execution:
         with self.store.read(SystemClock().now()) as tx:

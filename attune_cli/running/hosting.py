@@ -74,9 +74,9 @@ class Work:
         store: Store,
         execution_id: int,
         wait: Callable[[float], object],
-        adopt: Callable[[int], None],
+        attendant: Attendant,
     ) -> Execution:
-        """Follow an execution to its end, or until --wait-timeout; `adopt` is told when nobody runs it any more."""
+        """Follow an execution to its end, or until --wait-timeout."""
         follower = Follower(
             self.context.home,
             store,
@@ -84,7 +84,7 @@ class Work:
             wait,
             retried=self.tell_retry,
             preparing=self.tell_preparing,
-            look_after=Attendant(self.context, store, adopt).look_after,
+            look_after=attendant.look_after,
             give_up_seconds=self.options.wait_timeout_seconds,
         )
         return follower.follow(execution_id)
@@ -113,7 +113,8 @@ def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:
 
     reading = connect_again(work.context.home, work.context.settings)
     try:
-        return work.follow(reading, execution_id, host.wait, take)
+        attendant = Attendant(work.context, reading, adopt=take, own_host=host.id)
+        return work.follow(reading, execution_id, host.wait, attendant)
     finally:
         reading.close()
 
@@ -175,7 +176,8 @@ def watch(work: Work, execution_id: int) -> int:
         start_background_host(work.context, orphan)
 
     try:
-        execution = work.follow(work.store, execution_id, time.sleep, start)
+        attendant = Attendant(work.context, work.store, adopt=start)
+        execution = work.follow(work.store, execution_id, time.sleep, attendant)
     except KeyboardInterrupt:
         work.context.out.note(f"execution {execution_id} goes on: attune execution wait {execution_id}")
         raise

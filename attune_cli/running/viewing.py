@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.errors import PendingError, RunFailedError, UsageError
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended
-from attune_cli.running.follow import LOOK_SECONDS, LogCopier, Sink, exit_code_of, sinks
+from attune_cli.running.follow import LOOK_SECONDS, WAITING_SECONDS, LogCopier, Sink, exit_code_of, sinks
 from attune_cli.running.hosting import cancelled_by_signals, start_background_host
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, rfc3339
 from attune_cli.runtime.host import connect_again, open_store
@@ -116,8 +116,8 @@ def follow_logs(
     if context.out.is_text:
         copier = LogCopier(context.home, execution.id, _log_targets(streams))
         attendant = Attendant(context, store)
-        while not read(store, execution.id).status.is_terminal:
-            attendant.look_after([])
+        while not (current := read(store, execution.id)).status.is_terminal:
+            attendant.look_after([current])
             if not copier.copy():
                 time.sleep(LOOK_SECONDS)
         copier.copy_rest()
@@ -128,8 +128,10 @@ def follow_logs(
     attendant = Attendant(context, store)
 
     def is_over() -> bool:
-        attendant.look_after([])
-        return read(store, execution.id).status.is_terminal
+        current = read(store, execution.id)
+        if not current.status.is_terminal:
+            attendant.look_after([current])
+        return current.status.is_terminal
 
     _stream_lines(context, is_over, execution.id, streams)
     _end(context, read(store, execution.id))
@@ -229,11 +231,11 @@ def wait_for(
     """Wait until all (or any) of the executions ended; those that nobody runs, or no longer, are run here."""
     if give_up_seconds is not None:
         # They go on when waiting is over.
-        attendant = Attendant(context, store, lambda one: start_background_host(context, one))
+        attendant = Attendant(context, store, adopt=lambda one: start_background_host(context, one))
         waiting = _Waiting(store, found, any_one, attendant, give_up_seconds)
         return _tell_ends(context, waiting.until_over(time.sleep), [])
     try:
-        waiting = _Waiting(store, found, any_one, Attendant(context, store, _refuse))
+        waiting = _Waiting(store, found, any_one, Attendant(context, store, adopt=_refuse))
         return _tell_ends(context, waiting.until_over(time.sleep), [])
     except _NobodyRunsItError:
         return _wait_as_host(context, store, found, any_one=any_one)
@@ -252,7 +254,7 @@ def _wait_as_host(context: Context, store: Store, found: Sequence[Execution], *,
         host.request(lambda tx: executions.take_tree(tx, execution_id, host.id)).result()
 
     with InlineHost(context.home, context.settings, store) as host:
-        waiting = _Waiting(reading, found, any_one, Attendant(context, reading, take))
+        waiting = _Waiting(reading, found, any_one, Attendant(context, reading, adopt=take, own_host=host.id))
         with cancelled_by_signals(host, taken, context) as received:
             ended = waiting.until_over(host.wait)
     reading.close()
@@ -283,7 +285,7 @@ class _Waiting:
                 ids = " ".join(str(one.id) for one in live)
                 raise PendingError(f"still going on: execution {ids}", hint=f"attune execution wait {ids}")
             self.attendant.look_after(live)
-            wait(LOOK_SECONDS)
+            wait(LOOK_SECONDS if any(one.status.holds_slot for one in live) else WAITING_SECONDS)
 
 
 def _tell_ends(context: Context, ended: Sequence[Execution], received: Sequence[int]) -> int:
@@ -317,8 +319,9 @@ def watch_changes(context: Context, store: Store, execution: Execution) -> int:
     copier = LogCopier(context.home, execution.id, _log_targets(STREAMS) if context.out.is_text else {})
     attendant = Attendant(context, store)
     while True:
-        attendant.look_after([])
         current = read(store, execution.id)
+        if not current.status.is_terminal:
+            attendant.look_after([current])
         with store.read(SystemClock().now()) as tx:
             news = notifications.since(tx, sequence)
         for change in news:
