@@ -20,7 +20,7 @@ from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 from attune_cli.runtime.model.facts import Fact, PrepareFailed, RunEnded
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.packs.source import core_pack_folder, read_pack
-from attune_cli.runtime.runners.api import Job
+from attune_cli.runtime.runners.api import Ended, Job, Lost, Seen, Standing
 from attune_cli.runtime.runners.launch import Launcher
 from attune_cli.runtime.runners.process import ProcessRunner, journal_path
 from attune_cli.runtime.supervisor import Supervisor
@@ -74,6 +74,10 @@ class Bench(Protocol):
         """Start one, and return its execution's id."""
         ...
 
+    def never_begin(self, script: str) -> int:
+        """Return the id of one whose gate is never opened."""
+        ...
+
     def stop(self, execution: int) -> None:
         """Ask a run to end."""
         ...
@@ -88,6 +92,10 @@ class Bench(Protocol):
 
     def await_output(self, execution: int, wanted: bytes) -> None:
         """Wait until a run has written something."""
+        ...
+
+    def attach(self, execution: int) -> Standing | Ended | Lost:
+        """Ask, as an engine that comes after a crash, what became of a run."""
         ...
 
 
@@ -123,6 +131,7 @@ class ProcessBench:
         self.runner.supervise_with(self.supervisor)
         self._facts: dict[int, Fact] = {}
         self._refs: dict[int, str] = {}
+        self._jobs: dict[int, Job] = {}
         self._news = threading.Condition()
         self._count = 0
 
@@ -169,7 +178,7 @@ class ProcessBench:
             folder=str(self.pack),
         )
         settings: dict[str, Any] = {"timeout_seconds": 60.0} | of_job
-        return Job(
+        self._jobs[self._count] = Job(
             execution=self._count,
             attempt=1,
             action_ref=action.ref,
@@ -177,6 +186,10 @@ class ProcessBench:
             parameters=parameters or {},
             **settings,
         )
+        return self._jobs[self._count]
+
+    def never_begin(self, script: str) -> int:
+        return self.job(script).execution
 
     def start(self, job: Job) -> int:
         """Do what an engine does: prepare where that is needed, then open the gate."""
@@ -212,6 +225,20 @@ class ProcessBench:
 
     def await_output(self, execution: int, wanted: bytes) -> None:
         until(lambda: wanted in self.stdout(execution), f"{wanted!r} in the output")
+
+    def attach(self, execution: int) -> Standing | Ended | Lost:
+        runner = ProcessRunner(
+            home=self.home, settings=self.settings, launcher=self.launcher, report=lambda _fact: None
+        )
+        job = self._jobs[execution]
+        return runner.attach(
+            Seen(
+                execution=execution,
+                ref=self._refs.get(execution, self.runner.ref(job)),
+                definition=job.definition,
+                timeout_seconds=job.timeout_seconds,
+            )
+        )
 
     def _log(self, execution: int, stream: str) -> bytes:
         path = self.home.runs / str(execution) / stream

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from attune_cli.runtime.runners.api import Ended, Standing
 from tests.contract.runner_bench import Bench, ProcessBench
 
 if TYPE_CHECKING:
@@ -341,6 +342,20 @@ def test_cut_output_is_not_mistaken_for_a_value(bench: Bench) -> None:
     assert end.outcome.succeeded
     assert end.result["data"] is None
     assert "truncated" in end.result["output_error"]
+
+
+# --- after a crash (architecture.md 6, 7)
+
+
+def test_a_run_whose_gate_never_opened_never_ran(bench: Bench) -> None:
+    assert bench.attach(bench.never_begin("echo never")) is Standing.NEVER_RAN
+
+
+@pytest.mark.parametrize("script", ["echo fine", "echo why >&2; exit 3"])
+def test_a_run_that_ended_meanwhile_has_the_same_outcome(bench: Bench, script: str) -> None:
+    end = bench.run(script)
+    assert bench.attach(end.execution) == Ended(end.outcome)
+    assert bench.attach(end.execution) == Ended(end.outcome)
 
 
 # --- secrets

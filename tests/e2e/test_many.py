@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from attune_cli.config import Home
     from tests.cli.conftest import Run
 
-COUNTS = [20, pytest.param(200, marks=pytest.mark.slow)]
+COUNTS = [40, pytest.param(200, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("count", COUNTS)
