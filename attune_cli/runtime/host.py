@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli import __version__
 from attune_cli.errors import UnavailableError
-from attune_cli.runtime.clock import SystemClock
+from attune_cli.runtime.clock import SECOND, SystemClock
 from attune_cli.runtime.engine.presence import dead_hosts, is_alive
 from attune_cli.runtime.store import hosts, packs
 from attune_cli.runtime.store.database import (
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from attune_cli.config import Home, Settings
 
 _PRIVATE = 0o700
+
+_STARTING_SECONDS = 60
+"""How long a host may take between making its lock and holding it."""
 
 
 # --- the file ----------------------------------------------------------------------------------------------
@@ -199,9 +202,20 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
     with store.write(clock.now()) as tx:
         settle(tx, inspected, dead, heir=None)
         left = {host.id for host in hosts.all_hosts(tx)}
-    for host_id in set(dead) - left:
+    for host_id in (set(dead) - left) | _never_recorded(home, left):
         for suffix in ("lock", "sock", "journal"):
             (home.hosts / f"{host_id}.{suffix}").unlink(missing_ok=True)
+
+
+def _never_recorded(home: Home, recorded: set[str]) -> set[str]:
+    """Return the hosts that died before their row was committed; a young one may only not be that far yet."""
+    found: set[str] = set()
+    for lock in home.hosts.glob("*.lock"):
+        with contextlib.suppress(FileNotFoundError):
+            is_old = lock.stat().st_mtime < SystemClock().now() / SECOND - _STARTING_SECONDS
+            if is_old and lock.stem not in recorded and not is_alive(home.hosts, lock.stem):
+                found.add(lock.stem)
+    return found
 
 
 def boot_id() -> str:
