@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.clock import Clock, Instant
     from attune_cli.runtime.engine.jobs import JobReader
+    from attune_cli.runtime.engine.reactor import Reactor
     from attune_cli.runtime.model.entities import Host
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Store, Transaction
@@ -52,6 +53,7 @@ class Engine:
         jobs: JobReader,
         slots: int,
         poke: Callable[[str], None],
+        reactor: Reactor | None = None,
         probe: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self.host = host
@@ -61,13 +63,14 @@ class Engine:
         self._jobs = jobs
         self._slots = slots
         self._poke = poke
+        self._reactor = reactor
         self._probe = probe
         self._facts: deque[Fact] = deque()
         self._requests: deque[tuple[Callable[[Transaction], Any], Reply[Any]]] = deque()
         self._takes_ownerless = host.kind == "daemon"
         self._refusal: BaseException | None = None
         self.next_due: Instant | None = None
-        """When the next tick is needed though nothing happens: a retry or a planned start falls due."""
+        """When the next tick is needed though nothing happens: a retry, a planned start or a timer falls due."""
         self._first_stage: Callable[[Transaction], list[Effect]] | None = None
 
     # --- what others may call, from any thread ---
@@ -124,6 +127,7 @@ class Engine:
                 effects = [] if self._first_stage is None else self._first_stage(tx)
                 answers = [self._answer(tx, work) for work, _ in requests]
                 freed = self._facts_stage(tx, facts, effects)
+                reaction_due = None if self._reactor is None else self._reactor.react(tx)
                 seen = executions.glance(tx, self.host.id)
                 if seen.cancels:
                     effects += self._intents_stage(tx)
@@ -137,7 +141,7 @@ class Engine:
                 reply.fail(error)
             raise
         self._first_stage = None
-        self.next_due = seen.next_due
+        self.next_due = min((due for due in (seen.next_due, reaction_due) if due is not None), default=None)
         self._perform(effects)
         for (_, reply), answer in zip(requests, answers, strict=True):
             if isinstance(answer, _Failed):

@@ -14,6 +14,10 @@ from attune_cli.values import immutable
 
 CancellationPolicy = Literal["allow_finish", "cancel_running"]
 
+RuleMode = Literal["parallel", "single", "queued", "replace"]
+"""What happens when a rule fires while a run that it started goes on: both run, the new one is left out, it waits,
+or it takes the other's place."""
+
 
 @immutable(kw_only=True)
 class TriggerDefinition:
@@ -62,8 +66,28 @@ class SensorDefinition:
 
 
 @immutable(kw_only=True)
+class After:
+    """A rule fires with the event that is the `count`th within the span, and begins to count anew."""
+
+    count: int
+    within_seconds: float
+
+
+@immutable(kw_only=True)
+class Unless:
+    """A rule waits for the span, and fires unless an event of `trigger_ref` that meets `conditions` comes in it."""
+
+    trigger_ref: str
+    within_seconds: float
+    conditions: Json = None
+
+
+@immutable(kw_only=True)
 class RuleDefinition:
-    """When this trigger fires and the conditions hold, run that action (domain.md 1.7)."""
+    """When this trigger fires and the conditions hold, run that action (domain.md 1.7).
+
+    `mode`, `group_by`, `once_within_seconds`, `after`, `unless`, `notify` and `timer` are ours.
+    """
 
     ref: str
     pack_ref: str
@@ -77,13 +101,28 @@ class RuleDefinition:
     trigger_params: dict[str, Json] = field(default_factory=dict[str, Json])
     permission_set_refs: tuple[str, ...] | None = None
     """None inherits the action's list; an empty one means none."""
+    mode: RuleMode = "parallel"
+    group_by: tuple[str, ...] = ()
+    """Paths into the event, e.g. `event.payload.host`: the conditions over time count for each group apart."""
+    once_within_seconds: float | None = None
+    """After it has fired for a group, it does not again for so long."""
+    after: After | None = None
+    unless: Unless | None = None
+    notify: tuple[str, ...] = ()
+    """Names of channels that are told when it fires; `all` means every one."""
+    timer: dict[str, Json] = field(default_factory=dict[str, Json])
+    """`misfire`, `misfire_bound`, `jitter_seconds`, `past` of a rule on a core timer."""
 
     def to_json(self) -> dict[str, Json]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: dict[str, Json]) -> RuleDefinition:
-        return cls(**with_tuples(document, "permission_set_refs"))
+        fields = with_tuples(document, "permission_set_refs", "group_by", "notify")
+        after, unless = fields.get("after"), fields.get("unless")
+        fields["after"] = None if after is None else After(**after)
+        fields["unless"] = None if unless is None else Unless(**unless)
+        return cls(**fields)
 
 
 @immutable(kw_only=True)

@@ -82,6 +82,10 @@ class Execution:
     started: Instant | None
     finished: Instant | None
     updated: Instant
+    enforcement: int | None
+    rule_ref: str | None
+    trigger_ref: str | None
+    depth: int
 
     @property
     def first_attempt(self) -> int:

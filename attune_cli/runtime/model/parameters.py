@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import Detail, did_you_mean
@@ -15,7 +16,7 @@ from attune_cli.runtime.model.pointers import format_pointer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from jsonschema_rs import ValidationError
+    from jsonschema_rs import ValidationError, Validator
 
     from attune_cli.runtime.model.actions import Json, Schema
 
@@ -117,13 +118,20 @@ def validate(schema: Schema, values: Mapping[str, Json]) -> list[Detail]:
     import jsonschema_rs
 
     try:
-        validator = jsonschema_rs.validator_for(
-            to_json_schema(schema), validate_formats=True, retriever=_no_remote_schemas
-        )
-        errors = list(validator.iter_errors(values))
+        errors = list(_validator(json.dumps(schema, default=str)).iter_errors(values))
     except (ValueError, jsonschema_rs.ReferencingError) as fault:
         return [Detail("", f"cannot be checked: {str(fault).splitlines()[0]}")]
     return [_detail(schema, error) for error in errors]
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Validator:
+    """Return the validator of a schema, given as JSON: a daemon checks the same ones over and over."""
+    import jsonschema_rs
+
+    return jsonschema_rs.validator_for(
+        to_json_schema(json.loads(schema)), validate_formats=True, retriever=_no_remote_schemas
+    )
 
 
 def _no_remote_schemas(uri: str) -> Json:

@@ -58,6 +58,18 @@ class Submission:
     parent: int | None = None
     """The execution from inside which this one is started; it runs in its parent's slot."""
     rerun_of: int | None = None
+    origin: Origin | None = None
+
+
+@immutable(kw_only=True)
+class Origin:
+    """Why a rule started it."""
+
+    enforcement: int
+    rule_ref: str
+    trigger_ref: str
+    depth: int
+    """Rules between it and its first cause, its own included."""
 
 
 @immutable
@@ -103,11 +115,20 @@ def submit(
         root=None if submission.parent is None else executions.top_of(tx, submission.parent),
         rerun_of=submission.rerun_of,
         nested=submission.parent is not None,
+        **_origin(tx, submission),
     )
     execution_id = executions.insert(tx, new)
     if full:
         _refuse_by_policy(tx, execution_id, group, size)
     return Submitted(execution_id)
+
+
+def _origin(tx: Transaction, submission: Submission) -> dict[str, Any]:
+    """Return the columns that tell which rule it comes from; what runs inside another is as deep as that."""
+    origin = submission.origin
+    if origin is not None:
+        return {name: getattr(origin, name) for name in ("enforcement", "rule_ref", "trigger_ref", "depth")}
+    return {} if submission.parent is None else {"depth": executions.depth_of(tx, submission.parent)}
 
 
 # --- what is started

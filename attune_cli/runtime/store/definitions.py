@@ -50,6 +50,12 @@ def get(tx: Transaction, kind: Kind, ref: str) -> Row | None:
     return None if row is None else _row(row)
 
 
+def ref_of(tx: Transaction, kind: Kind, row_id: int) -> str | None:
+    """Return the ref of the definition with an id."""
+    row = tx.execute(f'SELECT ref FROM "{kind}" WHERE id = ?', (row_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def refs(tx: Transaction, kind: Kind) -> list[str]:
     """Return the refs of one kind, in order."""
     return [ref for (ref,) in tx.execute(f'SELECT ref FROM "{kind}" ORDER BY ref')]

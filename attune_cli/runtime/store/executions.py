@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 EXECUTION_COLUMNS = """id, action_ref, job, status, host, runner_ref, parent, root, original_execution, next_attempt,
  attempt, rerun_of, parameters, labels, timeout_seconds, due, limit_group, limit_size, idempotency_key,
  cancel_requested, cancel_reason, exit_code, timed_out, error, result, stdout_bytes, stdout_lines,
- stdout_dropped_bytes, stderr_bytes, stderr_lines, stderr_dropped_bytes, created, started, finished, updated"""
+ stdout_dropped_bytes, stderr_bytes, stderr_lines, stderr_dropped_bytes, created, started, finished, updated,
+ enforcement, rule_ref, trigger_ref, depth"""
 
 _HOLDS_SLOT = "finished IS NULL AND status IN ('scheduled', 'running', 'canceling')"
 
@@ -55,6 +56,10 @@ class NewExecution:
     attempt: int = 1
     rerun_of: int | None = None
     nested: bool = False
+    enforcement: int | None = None
+    rule_ref: str | None = None
+    trigger_ref: str | None = None
+    depth: int = 0
 
 
 @immutable(kw_only=True)
@@ -105,7 +110,8 @@ def execution_of(row: tuple[Any, ...]) -> Execution:
         result=None if row[24] is None else json.loads(row[24]),
         stdout=Stream(bytes=row[25], lines=row[26], dropped_bytes=row[27]),
         stderr=Stream(bytes=row[28], lines=row[29], dropped_bytes=row[30]),
-        created=row[31], started=row[32], finished=row[33], updated=row[34],
+        created=row[31], started=row[32], finished=row[33], updated=row[34], enforcement=row[35],
+        rule_ref=row[36], trigger_ref=row[37], depth=row[38],
     )  # fmt: skip
 
 
@@ -117,12 +123,13 @@ def insert(tx: Transaction, new: NewExecution) -> int:
     cursor = tx.execute(
         """INSERT INTO execution (action_ref, job, host, parameters, sealed, environment, labels,
              timeout_seconds, due, limit_group, limit_size, idempotency_key, parent, root, original_execution,
-             attempt, rerun_of, nested, created, updated)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+             attempt, rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, created, updated)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             new.action_ref, new.job, new.host, new.parameters, new.sealed, new.environment, new.labels,
             new.timeout_seconds, new.due or tx.now, new.limit_group, new.limit_size, new.idempotency_key, new.parent,
-            new.root, new.original_execution, new.attempt, new.rerun_of, new.nested, tx.now, tx.now,
+            new.root, new.original_execution, new.attempt, new.rerun_of, new.nested, new.enforcement, new.rule_ref,
+            new.trigger_ref, new.depth, tx.now, tx.now,
         ),
     )  # fmt: skip
     return int(cursor.lastrowid or 0)
@@ -134,10 +141,10 @@ def insert_next_attempt(tx: Transaction, failed: Startable, *, due: Instant, hos
         tx.execute(
             """INSERT INTO execution (action_ref, job, host, parameters, sealed, environment, labels,
                  timeout_seconds, due, limit_group, limit_size, parent, root, original_execution, attempt,
-                 rerun_of, nested, created, updated)
+                 rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, created, updated)
                SELECT action_ref, job, ?, parameters, sealed, environment, labels, timeout_seconds, ?,
                  limit_group, limit_size, parent, root, coalesce(original_execution, id), attempt + 1,
-                 rerun_of, nested, ?, ? FROM execution WHERE id = ?""",
+                 rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, ?, ? FROM execution WHERE id = ?""",
             (host, due, tx.now, tx.now, failed.id),
         ).lastrowid
         or 0
@@ -439,6 +446,20 @@ def top_of(tx: Transaction, execution_id: int) -> int:
     """Return the top of the tree an execution is in."""
     row = tx.execute("SELECT coalesce(root, id) FROM execution WHERE id = ?", (execution_id,)).fetchone()
     return execution_id if row is None else int(row[0])
+
+
+def depth_of(tx: Transaction, execution_id: int) -> int:
+    """Return how many rules stand between an execution and its first cause."""
+    row = tx.execute("SELECT depth FROM execution WHERE id = ?", (execution_id,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def live_of_rule(tx: Transaction, rule_ref: str) -> list[int]:
+    """Return the live executions that a rule started, their further attempts included, oldest first."""
+    rows = tx.execute(
+        "SELECT id FROM execution WHERE rule_ref = ? AND finished IS NULL ORDER BY id", (rule_ref,)
+    ).fetchall()
+    return [int(row[0]) for row in rows]
 
 
 # --- ending without an engine ------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The triggers that make the transition table law: made from model/states.py, made again after every migration.
 
 `execution_guard` aborts an illegal change, `execution_final` any change of an ended row, and the other two
-write history and notification of each change in the statement that makes it, so none can be forgotten.
+write history and notification of each change in the statement that makes it, so none can be forgotten. Events and
+enforcements tell of themselves in the same way, and whatever changes a rule counts in `rules_version`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,22 @@ if TYPE_CHECKING:
 
 _PAYLOAD = """json_object(
     'entity_type', 'execution', 'entity_id', NEW.id, 'id', NEW.id, 'action_ref', NEW.action_ref,
-    'status', NEW.status, {old_status} 'parent', NEW.parent, 'started_at', NEW.started,
+    'status', NEW.status, {old_status} 'enforcement', NEW.enforcement, 'rule_ref', NEW.rule_ref,
+    'trigger_ref', NEW.trigger_ref, 'parent', NEW.parent, 'depth', NEW.depth, 'started_at', NEW.started,
     'created', NEW.created, 'updated', NEW.updated)"""
+
+_EVENT_PAYLOAD = """json_object(
+    'entity_type', 'event', 'entity_id', NEW.id, 'id', NEW.id, 'trigger_ref', NEW.trigger_ref,
+    'source', NEW.source, 'source_ref', NEW.source_ref, 'rule_ref', NEW.rule_ref,
+    'has_payload', json(iif(NEW.payload IS NULL, 'false', 'true')), 'created', NEW.created)"""
+
+_ENFORCEMENT_PAYLOAD = """json_object(
+    'entity_type', 'enforcement', 'entity_id', NEW.id, 'id', NEW.id, 'rule', NEW.rule, 'rule_ref', NEW.rule_ref,
+    'trigger_ref', NEW.trigger_ref, 'event', NEW.event, 'status', NEW.status, {old_status}
+    'execution', NEW.execution, 'created', NEW.created, 'resolved_at', NEW.resolved)"""
+
+_RULES_CHANGE_WITH = ("rule", "trigger", "action", "pack")
+"""The tables whose rows say what rules there are and what they do."""
 
 
 def guard_statements() -> list[str]:
@@ -49,6 +64,39 @@ BEGIN
   VALUES ('execution_status_changed', 'execution', NEW.id,
     {_PAYLOAD.format(old_status="'old_status', OLD.status,")}, NEW.updated);
 END""",
+        *_reaction_statements(),
+    ]
+
+
+def _reaction_statements() -> list[str]:
+    """The triggers that tell of events and enforcements, and those that count the changes of rules."""
+    return [
+        f"""CREATE TRIGGER event_created AFTER INSERT ON event
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  VALUES ('event_created', 'event', NEW.id, {_EVENT_PAYLOAD}, NEW.created);
+END""",
+        f"""CREATE TRIGGER enforcement_created AFTER INSERT ON enforcement
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  VALUES ('enforcement_created', 'enforcement', NEW.id, {_ENFORCEMENT_PAYLOAD.format(old_status="")}, NEW.created);
+END""",
+        f"""CREATE TRIGGER enforcement_changed AFTER UPDATE OF status ON enforcement
+WHEN NEW.status <> OLD.status
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  VALUES ('enforcement_status_changed', 'enforcement', NEW.id,
+    {_ENFORCEMENT_PAYLOAD.format(old_status="'old_status', OLD.status,")}, NEW.resolved);
+END""",
+        *(
+            f"""CREATE TRIGGER {table}_{word}_counts AFTER {event} ON "{table}"
+BEGIN
+  INSERT INTO meta (name, value) VALUES ('rules_version', '1')
+  ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1;
+END"""
+            for table in _RULES_CHANGE_WITH
+            for word, event in (("insert", "INSERT"), ("update", "UPDATE"), ("delete", "DELETE"))
+        ),
     ]
 
 

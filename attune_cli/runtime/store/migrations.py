@@ -24,7 +24,33 @@ if TYPE_CHECKING:
 
     Step: TypeAlias = Callable[[Database], None]
 
-STEPS: Mapping[int, Step] = {}
+
+def _run_script(version: int) -> Step:
+    """Return the step that `migration_<version>.sql` describes."""
+
+    def step(database: Database) -> None:
+        from importlib import resources
+
+        script = resources.files("attune_cli.runtime.store").joinpath(f"migration_{version}.sql")
+        for statement in _statements(script.read_text("utf-8")):
+            database.conn.execute(statement)
+
+    return step
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script; `executescript` would commit the transaction that a step is part of."""
+    found: list[str] = []
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending)
+            pending = ""
+    return found
+
+
+STEPS: Mapping[int, Step] = {2: _run_script(2)}
 """The version a step leads to, and the step. Version 1 was the first that anybody had."""
 
 

@@ -139,7 +139,11 @@ CREATE TABLE execution (
   created INTEGER NOT NULL,
   started INTEGER,
   finished INTEGER,
-  updated INTEGER NOT NULL
+  updated INTEGER NOT NULL,
+  enforcement INTEGER,                   -- why it was started, NULL when somebody asked for it
+  rule_ref TEXT,
+  trigger_ref TEXT,
+  depth INTEGER NOT NULL DEFAULT 0       -- how many rules stand between it and its first cause
 ) STRICT;
 -- Live rows are few and change often, ended rows are many and never change: each has indexes of its own, so that
 -- a change of status costs little however long the history is. Queries say `finished IS [NOT] NULL` to use them.
@@ -156,6 +160,10 @@ CREATE UNIQUE INDEX execution_attempt ON execution (original_execution, attempt)
   WHERE original_execution IS NOT NULL;
 CREATE UNIQUE INDEX execution_idempotency ON execution (action_ref, idempotency_key)
   WHERE idempotency_key IS NOT NULL AND original_execution IS NULL;
+CREATE UNIQUE INDEX execution_enforcement ON execution (enforcement)
+  WHERE enforcement IS NOT NULL AND original_execution IS NULL AND parent IS NULL;
+CREATE INDEX execution_rule ON execution (rule_ref, id) WHERE rule_ref IS NOT NULL;
+CREATE INDEX execution_rule_live ON execution (rule_ref, status) WHERE rule_ref IS NOT NULL AND finished IS NULL;
 
 -- Each change of status, written by a trigger in the statement that makes it.
 CREATE TABLE execution_history (
@@ -176,4 +184,160 @@ CREATE TABLE notification (
   entity_id INTEGER NOT NULL,
   payload TEXT NOT NULL,
   created INTEGER NOT NULL
+) STRICT;
+
+-- Something happened. Written once; `pending` until the daemon has judged it.
+CREATE TABLE event (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  trigger_ref TEXT NOT NULL,
+  payload TEXT,                          -- JSON, or NULL: no payload
+  config TEXT NOT NULL DEFAULT '{}',     -- how it came here
+  source TEXT NOT NULL,                  -- user | api | webhook | timer | sensor | attune
+  source_ref TEXT,                       -- the sensor's ref, the token's owner …
+  rule_ref TEXT,                         -- when set, no other rule is meant
+  dedup_key TEXT,                        -- the second event with the same key is the first
+  cause INTEGER,                         -- the execution that it came from; no foreign key: that may be pruned
+  depth INTEGER NOT NULL DEFAULT 0,      -- how many rules stand between it and its first cause
+  pending INTEGER NOT NULL DEFAULT 1,
+  created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX event_pending ON event (id) WHERE pending;
+CREATE INDEX event_trigger ON event (trigger_ref, id);
+CREATE UNIQUE INDEX event_dedup ON event (trigger_ref, dedup_key) WHERE dedup_key IS NOT NULL;
+
+-- What one rule made of one event, and why. No foreign keys from here on: rules and events go, their story stays.
+CREATE TABLE verdict (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  event INTEGER NOT NULL,
+  rule INTEGER NOT NULL,
+  rule_ref TEXT NOT NULL,
+  outcome TEXT NOT NULL,                 -- see model/verdicts.py
+  reason TEXT NOT NULL,                  -- a sentence
+  trace TEXT NOT NULL DEFAULT '{}',      -- what was seen and what was wanted
+  group_key TEXT NOT NULL DEFAULT '',
+  due INTEGER,                           -- while it waits: when the rule fires unless something comes between
+  enforcement INTEGER,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  UNIQUE (event, rule)
+) STRICT;
+CREATE INDEX verdict_rule ON verdict (rule_ref, id);
+CREATE INDEX verdict_due ON verdict (due) WHERE due IS NOT NULL;
+
+-- A rule decided to act.
+CREATE TABLE enforcement (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  event INTEGER NOT NULL,
+  rule INTEGER NOT NULL,
+  rule_ref TEXT NOT NULL,
+  trigger_ref TEXT NOT NULL,
+  status TEXT NOT NULL DEFAULT 'created',-- created | processed | disabled
+  config TEXT NOT NULL DEFAULT '{}',     -- parameters filled in; secret values replaced by the redaction marker
+  conditions TEXT NOT NULL DEFAULT 'null',
+  error TEXT,
+  execution INTEGER,                     -- its first attempt
+  created INTEGER NOT NULL,
+  resolved INTEGER,
+  UNIQUE (event, rule)
+) STRICT;
+CREATE INDEX enforcement_rule ON enforcement (rule_ref, id);
+CREATE INDEX enforcement_waiting ON enforcement (rule, id) WHERE status = 'created';
+
+-- What a rule remembers from one event to the next: its windows, for each group of events.
+CREATE TABLE rule_memory (
+  rule INTEGER NOT NULL REFERENCES rule (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,                    -- once_within | after
+  group_key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  expires INTEGER NOT NULL,
+  PRIMARY KEY (rule, name, group_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rule_memory_expires ON rule_memory (expires);
+
+-- When a rule on a core timer fires next.
+CREATE TABLE timer (
+  rule INTEGER PRIMARY KEY REFERENCES rule (id) ON DELETE CASCADE,
+  rule_updated INTEGER NOT NULL,         -- the rule as it was when this was made
+  schedule TEXT NOT NULL,
+  policy TEXT NOT NULL,                  -- missed fires, jitter, past dates
+  state TEXT NOT NULL,                   -- active | expired | faulty
+  error TEXT,
+  anchor INTEGER NOT NULL,               -- what intervals are counted from
+  planned INTEGER,                       -- the next instant of the schedule
+  due INTEGER,                           -- the same with its jitter
+  last_planned INTEGER,                  -- never again at or before this instant
+  last_fired INTEGER,
+  fired INTEGER NOT NULL DEFAULT 0,
+  missed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX timer_due ON timer (due) WHERE due IS NOT NULL;
+
+-- The address under which a trigger takes requests from outside.
+CREATE TABLE webhook (
+  id INTEGER PRIMARY KEY,
+  trigger_ref TEXT NOT NULL UNIQUE,
+  key TEXT NOT NULL UNIQUE,
+  previous_key TEXT UNIQUE,              -- still taken until
+  previous_until INTEGER,
+  enabled INTEGER NOT NULL DEFAULT 1,
+  config TEXT NOT NULL DEFAULT '{}',
+  sealed BLOB,                           -- signing secret, and the previous one
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL
+) STRICT;
+CREATE TABLE webhook_call (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  trigger_ref TEXT,                      -- NULL: no such key
+  event INTEGER,
+  status_code INTEGER NOT NULL,
+  error TEXT,
+  source_address TEXT,
+  user_agent TEXT,
+  delivery TEXT,                         -- the sender's name for it
+  headers TEXT NOT NULL DEFAULT '{}',
+  size_bytes INTEGER NOT NULL,
+  duration_ms INTEGER NOT NULL,
+  signature_verified INTEGER,            -- NULL: none was asked for
+  created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX webhook_call_trigger ON webhook_call (trigger_ref, id);
+
+-- A sensor's process as its daemon last saw it, and what the sensor keeps for itself.
+CREATE TABLE sensor_process (
+  sensor_ref TEXT PRIMARY KEY,
+  status TEXT NOT NULL,                  -- running | waiting | stopped | failed
+  pid INTEGER,
+  started INTEGER,
+  restarts INTEGER NOT NULL DEFAULT 0,
+  events INTEGER NOT NULL DEFAULT 0,
+  last_event INTEGER,
+  next_start INTEGER,
+  error TEXT,
+  updated INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sensor_state (
+  sensor_ref TEXT NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  updated INTEGER NOT NULL,
+  PRIMARY KEY (sensor_ref, name)
+) STRICT, WITHOUT ROWID;
+
+-- Somebody outside who wants to hear of changes.
+CREATE TABLE channel (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  sealed_url BLOB NOT NULL,
+  scheme TEXT NOT NULL,                  -- all of the URL that may be shown
+  filter TEXT NOT NULL DEFAULT '{}',
+  enabled INTEGER NOT NULL DEFAULT 1,
+  cursor INTEGER NOT NULL,               -- the last notification it has dealt with
+  sent INTEGER NOT NULL DEFAULT 0,
+  suppressed INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,   -- in a row
+  last_error TEXT,
+  next_attempt INTEGER,
+  recent TEXT NOT NULL DEFAULT '[]',     -- instants of what was sent within the rate's window
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL
 ) STRICT;

@@ -1,0 +1,122 @@
+"""Events: every statement that reads or writes the table `event`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.runtime.model.events import Event
+from attune_cli.runtime.store.executions import dump
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.events import EventSource
+    from attune_cli.runtime.store.database import Transaction
+
+_COLUMNS = """id, trigger_ref, payload, config, source, source_ref, rule_ref, dedup_key, cause, depth, pending,
+ created"""
+
+
+@immutable(kw_only=True)
+class EventFilter:
+    """Which events are meant; what is None does not matter."""
+
+    trigger_ref: str | None = None
+    rule_ref: str | None = None
+    source: str | None = None
+    source_ref: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    before_id: int | None = None
+    """Only older ones: the place where the last page ended."""
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    return Event(
+        id=row[0], trigger_ref=row[1], payload=None if row[2] is None else json.loads(row[2]),
+        config=json.loads(row[3]), source=row[4], source_ref=row[5], rule_ref=row[6], dedup_key=row[7],
+        cause=row[8], depth=row[9], pending=bool(row[10]), created=row[11],
+    )  # fmt: skip
+
+
+def insert(
+    tx: Transaction,
+    *,
+    trigger_ref: str,
+    payload: object,
+    config: dict[str, Any],
+    source: EventSource,
+    source_ref: str | None = None,
+    rule_ref: str | None = None,
+    dedup_key: str | None = None,
+    cause: int | None = None,
+    depth: int = 0,
+) -> int:
+    """Insert an event that waits to be judged; returns its id. The caller has looked for its `dedup_key`."""
+    cursor = tx.execute(
+        """INSERT INTO event (trigger_ref, payload, config, source, source_ref, rule_ref, dedup_key, cause, depth,
+             created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        (
+            trigger_ref, None if payload is None else dump(payload), dump(config), source, source_ref, rule_ref,
+            dedup_key, cause, depth, tx.now,
+        ),
+    )  # fmt: skip
+    return int(cursor.lastrowid or 0)
+
+
+def by_dedup_key(tx: Transaction, trigger_ref: str, dedup_key: str) -> int | None:
+    """Return the event of a trigger that has this key."""
+    row = tx.execute(
+        "SELECT id FROM event WHERE trigger_ref = ? AND dedup_key = ?", (trigger_ref, dedup_key)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def get(tx: Transaction, event_id: int) -> Event | None:
+    """Return one event."""
+    row = tx.execute(f"SELECT {_COLUMNS} FROM event WHERE id = ?", (event_id,)).fetchone()
+    return None if row is None else _event(row)
+
+
+def pending(tx: Transaction, *, limit: int) -> list[Event]:
+    """Return what waits to be judged, oldest first."""
+    rows = tx.execute(f"SELECT {_COLUMNS} FROM event WHERE pending ORDER BY id LIMIT ?", (limit,)).fetchall()
+    return [_event(row) for row in rows]
+
+
+def mark_judged(tx: Transaction, event_ids: list[int]) -> None:
+    """Say that every rule has had its say about these."""
+    tx.execute(
+        "UPDATE event SET pending = 0 WHERE id IN (SELECT value FROM json_each(?))", (dump(event_ids),)
+    )
+
+
+def search(tx: Transaction, wanted: EventFilter, *, limit: int) -> list[Event]:
+    """Return events, newest first."""
+    conditions: list[str] = []
+    values: list[object] = []
+    for condition, value in (
+        ("trigger_ref = ?", wanted.trigger_ref),
+        ("rule_ref = ?", wanted.rule_ref),
+        ("source = ?", wanted.source),
+        ("source_ref = ?", wanted.source_ref),
+        ("created >= ?", wanted.since),
+        ("created < ?", wanted.until),
+        ("id < ?", wanted.before_id),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = tx.execute(f"SELECT {_COLUMNS} FROM event {where} ORDER BY id DESC LIMIT ?", (*values, limit))
+    return [_event(row) for row in rows.fetchall()]
+
+
+def delete_before(tx: Transaction, instant: Instant, *, limit: int) -> int:
+    """Delete judged events made before an instant, oldest first, at most `limit`; returns how many."""
+    return tx.execute(
+        """DELETE FROM event WHERE NOT pending AND id IN (
+             SELECT id FROM (SELECT id, created FROM event ORDER BY id LIMIT ?) WHERE created < ?)""",
+        (limit, instant),
+    ).rowcount
