@@ -7,10 +7,11 @@ import os
 import threading
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from attune_cli.errors import AttuneError, UnavailableError
-from attune_cli.runtime.clock import SECOND, SystemClock, monotonic_seconds
+from attune_cli.errors import AttuneError
+from attune_cli.runtime.clock import SystemClock, monotonic_seconds
 from attune_cli.runtime.engine.doorbell import Doorbell, ring_host
 from attune_cli.runtime.engine.jobs import JobReader
+from attune_cli.runtime.engine.loop import EngineLoop
 from attune_cli.runtime.engine.presence import HostLock
 from attune_cli.runtime.engine.tick import Engine
 from attune_cli.runtime.host import boot_id
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from attune_cli.config import Home, Settings
-    from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.engine.replies import Reply
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Store, Transaction
@@ -45,10 +45,8 @@ class InlineHost:
         self._home = home
         self._lock = HostLock(home.hosts, self.id)
         self._doorbell = Doorbell(home.hosts, self.id)
-        self._leaving = False
         self._in_a_hurry = False
         self._grace_seconds = settings.grace_seconds
-        self._failure: BaseException | None = None
         clock = SystemClock()
         host = Host(id=self.id, kind="inline", pid=os.getpid(), boot_id=boot_id(), started=clock.now())
         self._runner = ProcessRunner(
@@ -62,7 +60,6 @@ class InlineHost:
         self._supervisor = Supervisor(journal=self._journal, clock=clock, report=self._runner.ended)
         self._runner.supervise_with(self._supervisor)
         runners: dict[str, Runner] = {self._runner.kind: self._runner}
-        self._store = store
         self._engine = Engine(
             store=store,
             clock=clock,
@@ -72,36 +69,37 @@ class InlineHost:
             slots=settings.slots,
             poke=lambda other: ring_host(home.hosts, other),
         )
-        self._clock = clock
-        self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
+        self._loop = EngineLoop(
+            engine=self._engine,
+            store=store,
+            clock=clock,
+            doorbell=self._doorbell,
+            changed=self.changed.set,
+        )
 
     def __enter__(self) -> Self:
         self._supervisor.start()
-        self._thread.start()
+        self._loop.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if not self._in_a_hurry:
             self._end_runs()
         self._supervisor.close()
-        self._leaving = True
-        self._doorbell.ring()
-        self._thread.join()
+        self._loop.leave()
         self._doorbell.close()
-        if self._failure is None:
+        if self._loop.failure is None:
             self._journal.unlink(missing_ok=True)
         self._lock.release()
 
     def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
         """Do `work` in the engine's next transaction; the reply comes after its commit."""
-        future = self._engine.request(work)
-        self._doorbell.ring()
-        return future
+        return self._loop.request(work)
 
     def wait(self, seconds: float) -> None:
         """Wait until this host has done something, at most so long; raises what ended the engine, if it did."""
-        if self._failure is not None:
-            raise self._failure
+        if self._loop.failure is not None:
+            raise self._loop.failure
         self.changed.wait(seconds)
         self.changed.clear()
 
@@ -134,41 +132,3 @@ class InlineHost:
     def _report(self, fact: object) -> None:
         self._engine.report(fact)  # pyright: ignore[reportArgumentType] - the runner reports facts only
         self._doorbell.ring()
-
-    def _serve(self) -> None:
-        """Tick whenever something is new: a fact, a request, a ring, a due time, another's commit."""
-        try:
-            self._engine.boot([])
-            version = self._store.data_version()
-            while not self._leaving:
-                self.changed.set()
-                due = self._engine.next_due
-                if not self._engine.has_news and not self._doorbell.wait(self._patience(due)):
-                    # Nobody rang: something may be due, or another process may have committed without a ring.
-                    seen, version = version, self._store.data_version()
-                    if seen == version and (due is None or due > self._clock.now()):
-                        continue
-                self._tick()
-            while self._engine.has_news:
-                self._engine.tick()
-            self._engine.leave()
-        except BaseException as error:  # noqa: BLE001 - told to the main thread, which raises it
-            self._failure = error
-            self._engine.refuse(error)
-        finally:
-            self.changed.set()
-
-    def _tick(self) -> None:
-        """Tick; when the file is busy or the disk is full, the facts wait for a better moment."""
-        try:
-            self._engine.tick()
-        except UnavailableError as error:
-            if error.code not in {"database_busy", "disk_full"}:
-                raise
-            self._doorbell.wait(_POLL_SECONDS)
-
-    def _patience(self, due: Instant | None) -> float:
-        """Return how long to wait for a ring: until something is due, or the poll for rings that were missed."""
-        if due is None:
-            return _POLL_SECONDS
-        return min(_POLL_SECONDS, max(0.0, (due - self._clock.now()) / SECOND))

@@ -1,0 +1,100 @@
+"""The engine's thread: it ticks whenever something is new, and sleeps otherwise."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+from attune_cli.errors import UnavailableError
+from attune_cli.runtime.clock import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from attune_cli.runtime.clock import Clock, Instant
+    from attune_cli.runtime.engine.doorbell import Doorbell
+    from attune_cli.runtime.engine.replies import Reply
+    from attune_cli.runtime.engine.tick import Engine
+    from attune_cli.runtime.store.database import Store, Transaction
+
+Answer = TypeVar("Answer")
+
+_POLL_SECONDS = 1.0
+_PASSING = frozenset({"database_busy", "disk_full"})
+"""What a store says when it cannot be written now, and may be a little later."""
+
+
+class EngineLoop:
+    """Ticks `engine` on a thread of its own. `changed` is called there, after the boot and after each tick.
+
+    A failure that no waiting mends ends the thread: it stands in `failure`, and every request is answered with it.
+    """
+
+    def __init__(
+        self, *, engine: Engine, store: Store, clock: Clock, doorbell: Doorbell, changed: Callable[[], None]
+    ) -> None:
+        self.failure: BaseException | None = None
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._doorbell = doorbell
+        self._changed = changed
+        self._leaving = False
+        self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
+        self._dead_hosts: Sequence[str] = ()
+
+    def start(self, dead_hosts: Sequence[str] = ()) -> None:
+        """Boot on the thread, settling what `dead_hosts` left."""
+        self._dead_hosts = dead_hosts
+        self._thread.start()
+
+    def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
+        """Do `work` in the engine's next transaction; the reply comes after its commit."""
+        reply = self._engine.request(work)
+        self._doorbell.ring()
+        return reply
+
+    def leave(self) -> None:
+        """Let the engine do what it has heard of, forget its host, and end the thread."""
+        self._leaving = True
+        self._doorbell.ring()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        """Tick whenever something is new: a fact, a request, a ring, a due time, another's commit."""
+        try:
+            self._engine.boot(self._dead_hosts)
+            version = self._store.data_version()
+            self._changed()
+            while not self._leaving:
+                due = self._engine.next_due
+                if not self._engine.has_news and not self._doorbell.wait(self._patience(due)):
+                    # Nobody rang: something may be due, or another process may have committed without a ring.
+                    seen, version = version, self._store.data_version()
+                    if seen == version and (due is None or due > self._clock.now()):
+                        continue
+                self._tick()
+                self._changed()
+            while self._engine.has_news:
+                self._engine.tick()
+            self._engine.leave()
+        except BaseException as error:  # noqa: BLE001 - told to whoever asks, and raised there
+            self.failure = error
+            self._engine.refuse(error)
+        finally:
+            self._changed()
+
+    def _tick(self) -> None:
+        """Tick; when the file is busy or the disk is full, the facts wait for a better moment."""
+        try:
+            self._engine.tick()
+        except UnavailableError as error:
+            if error.code not in _PASSING:
+                raise
+            self._doorbell.wait(_POLL_SECONDS)
+
+    def _patience(self, due: Instant | None) -> float:
+        """Return how long to wait for a ring: until something is due, or the poll for rings that were missed."""
+        if due is None:
+            return _POLL_SECONDS
+        return min(_POLL_SECONDS, max(0.0, (due - self._clock.now()) / SECOND))
