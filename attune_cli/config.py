@@ -18,6 +18,7 @@ PROJECT_FILE = "attune.toml"
 MACHINE_FILE = Path("/etc/attune/config.toml")
 
 MEBIBYTE = 1024 * 1024
+_LAST_PORT = 65535
 
 Value = Any
 """A setting as the program has it: int, float, str or a tuple of str."""
@@ -52,6 +53,10 @@ class Home:
     @property
     def hosts(self) -> Path:
         return self.path / "hosts"
+
+    @property
+    def daemon_log(self) -> Path:
+        return self.path / "daemon.log"
 
     @property
     def secret_key(self) -> Path:
@@ -127,6 +132,20 @@ def _count(value: object) -> int:
     raise ValueError("expected a whole number of at least 1")
 
 
+def _port(value: object) -> int:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LAST_PORT:
+        return value
+    raise ValueError(f"expected a port, 0 to {_LAST_PORT}")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError("expected text")
+
+
 def _names(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
@@ -167,6 +186,9 @@ class Settings:
         (), _names, "More environment variables that actions may see"
     )
     busy_timeout_seconds: float = _setting(30.0, _duration, "How long to wait for a busy database")
+    host: str = _setting("127.0.0.1", _text, "Address the daemon's server listens at")
+    port: int = _setting(8080, _port, "Port the daemon's server listens at; 0 takes a free one")
+    public_url: str = _setting("", _text, "How others reach the daemon's server, e.g. behind a proxy")
     output: str = _setting(
         "text",
         _one_of("text", "json", "jsonl", "yaml", "csv", "name", "none"),

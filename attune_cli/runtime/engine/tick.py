@@ -112,11 +112,18 @@ class Engine:
         self._first_stage = enter
         self.tick()
 
+    def drain(self) -> None:
+        """Admit nothing more but what is nested in runs that go on."""
+        self._slots = 0
+
     def leave(self) -> None:
-        """Forget this host; what it owns and has not started becomes ownerless."""
+        """Let go of what it owns and has not started. A host that leaves runs behind is kept: whoever adopts them
+        finds them by its row.
+        """
         with self._store.write(self._clock.now()) as tx:
             executions.release(tx, self.host.id)
-            hosts.delete(tx, self.host.id)
+            if not executions.owned_live(tx, [self.host.id]):
+                hosts.delete(tx, self.host.id)
 
     def tick(self) -> None:
         """Believe the facts, carry out the intents, start what may start, commit once, then act."""

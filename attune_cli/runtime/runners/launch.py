@@ -23,7 +23,7 @@ from attune_cli.runtime.runners.documents import inline_shell_script, parameter_
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from attune_cli.config import Home
     from attune_cli.runtime.model.jobs import JobDefinition
@@ -59,8 +59,17 @@ class _Plan:
 class Launcher:
     """Works out launches for one home; `environment` is that of this process, of which little is let through."""
 
-    def __init__(self, home: Home, *, environment: Mapping[str, str], allow: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        environment: Mapping[str, str],
+        allow: tuple[str, ...] = (),
+        api: Callable[[int], dict[str, str]] | None = None,
+    ) -> None:
+        """Work for one home; `api` gives an execution the variables by which it reaches the daemon's server."""
         self._home = home
+        self._api = api
         self._environment = dict(environment)
         self._allow = (*_ALLOWED, *allow)
         self._interpreters = Interpreters(
@@ -72,6 +81,8 @@ class Launcher:
         """Return the launch of a job; raises AttuneError or OSError when it can never start."""
         plan = self._plan(job.definition)
         environment = {**plan.environment, "ATTUNE_EXEC_ID": str(job.execution), **_context(job)}
+        if self._api is not None:
+            environment.update(self._api(job.execution))
         environment.update(job.environment)
         return Launch(plan.argv, plan.cwd, environment, self._stdin(plan, job, environment))
 

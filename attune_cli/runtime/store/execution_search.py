@@ -175,3 +175,21 @@ def _delete_unless_needed(tx: Transaction, execution_id: int) -> bool:
     if deleted:
         tx.execute("DELETE FROM execution_history WHERE execution = ?", (execution_id,))
     return deleted
+
+
+def live_counts(tx: Transaction) -> dict[str, int]:
+    """Count the executions that are not over, by status."""
+    rows = tx.execute(
+        "SELECT status, count(*) FROM execution WHERE finished IS NULL GROUP BY status ORDER BY status"
+    ).fetchall()
+    return {status: int(number) for status, number in rows}
+
+
+def count_started_by(tx: Transaction, host: str) -> int:
+    """Count what a host has started and what is not over."""
+    row = tx.execute(
+        """SELECT count(*) FROM execution WHERE finished IS NULL AND host = ?
+             AND status IN ('scheduled', 'running', 'canceling')""",
+        (host,),
+    ).fetchone()
+    return int(row[0])
