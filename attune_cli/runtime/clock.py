@@ -30,6 +30,11 @@ def monotonic_seconds() -> float:
     return time.monotonic()
 
 
+def pause(seconds: float) -> None:
+    """Do nothing for so long, before looking again at what another process does."""
+    time.sleep(seconds)
+
+
 def rfc3339(instant: Instant) -> str:
     """Return e.g. `2026-05-01T10:00:00.120000Z`, the form of the API (api.md, conventions)."""
     return (_EPOCH + timedelta(microseconds=instant)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
