@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.clock import monotonic_seconds
+from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.engine.presence import is_alive
 from attune_cli.runtime.host import settle_dead_hosts
 from attune_cli.runtime.model.states import Status
@@ -47,7 +48,7 @@ class Attendant:
     def look_after(self, waiting: Sequence[Execution]) -> None:
         """Do what is needed for the live executions that are waited for; does nothing most of the time."""
         for execution in waiting:
-            if execution.host is None and execution.id not in self._adopted:
+            if execution.host is None and execution.id not in self._adopted and not self._has_daemon():
                 self._adopted.add(execution.id)
                 self._adopt(execution.id)
         now = monotonic_seconds()
@@ -58,6 +59,11 @@ class Attendant:
         if self._has_dead_owner(waiting) or (for_a_slot and now - self._settled >= _ALL_SECONDS):
             self._settled = now
             settle_dead_hosts(self._store, self._context.home, self._context.settings)
+
+    def _has_daemon(self) -> bool:
+        """Tell whether somebody takes unasked what nobody owns."""
+        daemon = read_lease(self._context.home.path)
+        return daemon is not None and not daemon.is_draining
 
     def _has_dead_owner(self, waiting: Sequence[Execution]) -> bool:
         owners = {one.host for one in waiting} - {None, self._own_host}

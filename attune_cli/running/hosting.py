@@ -5,15 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import PendingError
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended, present
-from attune_cli.running.follow import Follower, sinks
-from attune_cli.runtime.clock import SystemClock
+from attune_cli.running.follow import LOOK_SECONDS, Follower, sinks
+from attune_cli.runtime.clock import SystemClock, pause
+from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.host import connect_again
 from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.services.submission import submit
@@ -23,10 +23,12 @@ from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from attune_cli.context import Context
     from attune_cli.running.follow import Sink
     from attune_cli.running.options import RunOptions
+    from attune_cli.runtime.engine.lease import Daemon
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.services.logs import StreamName
     from attune_cli.runtime.services.submission import Submission, Submitted
@@ -119,22 +121,33 @@ def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:
         reading.close()
 
 
-@contextmanager
 def cancelled_by_signals(
     host: InlineHost, execution_ids: list[int], context: Context
-) -> Generator[list[int]]:
+) -> AbstractContextManager[list[int]]:
     """Turn the first SIGINT, SIGTERM or SIGHUP into a cancel, a second one into an end at once."""
+
+    def cancel(reason: str) -> None:
+        for execution_id in execution_ids:
+            host.cancel_tree(execution_id, reason)
+
+    return _signals(cancel, host.hurry, lambda: context.out.note("stopping; once more to kill it at once"))
+
+
+@contextmanager
+def _signals(
+    first: Callable[[str], None], second: Callable[[], None], tell: Callable[[], None]
+) -> Generator[list[int]]:
+    """Call `first` with the name of the first signal, and `second` before a further one ends the command."""
     received: list[int] = []
 
     def take(number: int, _frame: object) -> None:
         received.append(number)
         if len(received) > 1:
-            host.hurry()
+            second()
             raise KeyboardInterrupt
-        for execution_id in execution_ids:
-            host.cancel_tree(execution_id, signal.Signals(number).name)
+        first(signal.Signals(number).name)
         if number == signal.SIGINT:
-            context.out.note("stopping; once more to kill it at once")
+            tell()
 
     before = {number: signal.signal(number, take) for number in _SIGNALS}
     try:
@@ -157,6 +170,36 @@ def run_apart(work: Work, submission: Submission) -> int:
     return watch(work, submitted.id)
 
 
+def run_in_daemon(work: Work, submission: Submission, daemon: Daemon) -> int:
+    """Let the daemon run it, and follow it as if it ran here: Ctrl-C cancels it."""
+    context = work.context
+    with work.store.write(SystemClock().now()) as tx:
+        sealer = Sealer(context.home.secret_key)
+        submitted = submit(tx, submission, settings=context.settings, sealer=sealer, host=None)
+    ring_host(context.home.hosts, daemon.host)
+    work.tell_submitted(submitted)
+    if submitted.skipped:
+        return 0
+
+    def cancel(reason: str) -> None:
+        with work.store.write(SystemClock().now()) as tx:
+            executions.request_cancel_tree(tx, submitted.id, reason)
+        ring_host(context.home.hosts, daemon.host)
+
+    def leave() -> None:
+        context.out.note(f"execution {submitted.id} goes on: attune execution wait {submitted.id}")
+
+    attendant = Attendant(context, work.store, adopt=lambda orphan: start_background_host(context, orphan))
+    with _signals(cancel, leave, lambda: context.out.note("stopping; once more not to wait")) as received:
+        execution = work.follow(work.store, submitted.id, _pause_shortly, attendant)
+    return present(context, execution, work.options, received)
+
+
+def _pause_shortly(seconds: float) -> None:
+    """The daemon was rung for this run: it begins at once."""
+    pause(min(seconds, LOOK_SECONDS))
+
+
 def start_background_host(context: Context, execution_id: int) -> None:
     """Start a process that becomes the host of one tree and ends with it."""
     wait = ("execution", "wait", str(execution_id), "-qq")
@@ -177,7 +220,7 @@ def watch(work: Work, execution_id: int) -> int:
 
     try:
         attendant = Attendant(work.context, work.store, adopt=start)
-        execution = work.follow(work.store, execution_id, time.sleep, attendant)
+        execution = work.follow(work.store, execution_id, pause, attendant)
     except KeyboardInterrupt:
         work.context.out.note(f"execution {execution_id} goes on: attune execution wait {execution_id}")
         raise

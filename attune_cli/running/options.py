@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from attune_cli.errors import UnavailableError, UsageError, did_you_mean
+from attune_cli.errors import UsageError, did_you_mean
 from attune_cli.running.pairs import read_pairs
 from attune_cli.runtime.clock import SECOND, Instant, SystemClock, parse_rfc3339
 from attune_cli.runtime.model.quantities import parse_duration
@@ -36,6 +36,7 @@ class RunOptions:
     if_running: IfRunning = "queue"
     on_interrupt: Literal["cancel", "detach"] = "cancel"
     propagate_exit_code: bool = False
+    engine: Literal["auto", "here", "daemon"] = "auto"
     due: Instant = 0
 
     @classmethod
@@ -46,10 +47,6 @@ class RunOptions:
         check_text("--label", *labels, *labels.values())
         check_text("--trace", trace or "")
         check_text("--key", given.get("key") or "")
-        if given.get("engine", "auto") == "daemon":
-            raise UnavailableError(
-                "no engine is running for this home", hint="leave --engine out: it runs here"
-            )
         check_choice("--engine", given.get("engine", "auto"), ("auto", "here", "daemon"))
         check_choice("--if-running", given.get("if_running", "queue"), get_args(IfRunning))
         check_choice("--on-interrupt", given.get("on_interrupt", "cancel"), ("cancel", "detach"))
@@ -69,6 +66,7 @@ class RunOptions:
             if_running=given.get("if_running", "queue"),
             on_interrupt=given.get("on_interrupt", "cancel"),
             propagate_exit_code=given.get("propagate_exit_code", False),
+            engine=given.get("engine", "auto"),
             due=_due(given.get("at"), given.get("in_")),
         )
 

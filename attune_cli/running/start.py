@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, UnavailableError, UsageError
-from attune_cli.running.hosting import Work, run_apart, run_here
+from attune_cli.running.hosting import Work, run_apart, run_here, run_in_daemon
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
+from attune_cli.runtime.engine.doorbell import ring_host
+from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.host import open_store
 from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from attune_cli.context import Context
     from attune_cli.running.options import RunOptions
+    from attune_cli.runtime.engine.lease import Daemon
     from attune_cli.runtime.store.database import Store
 
 _NOT_IN_REFS = re.compile(r"[^a-z0-9_-]+")
@@ -155,8 +158,11 @@ def run_submission(context: Context, store: Store, submission: Submission, optio
     if context.dry_run:
         return _show_plan(context, store, submission)
     work = Work(context, store, submission.action_ref, options)
+    daemon = _daemon_for(context, submission, options)
     if options.detach:
-        return _keep_for_later(work, submission)
+        return _leave_to_daemon(work, submission, daemon)
+    if daemon is not None and options.wait_timeout_seconds is None and options.on_interrupt == "cancel":
+        return run_in_daemon(work, submission, daemon)
     if options.wait_timeout_seconds is not None or options.on_interrupt == "detach":
         return run_apart(work, submission)
     return run_here(work, submission)
@@ -174,19 +180,38 @@ def _with_parent(context: Context, store: Store, submission: Submission) -> Subm
     return replace(submission, parent=parent.id)
 
 
-def _keep_for_later(work: Work, submission: Submission) -> int:
-    """Store a run that whoever comes next may start; there is no engine that would start it now."""
+def _daemon_for(context: Context, submission: Submission, options: RunOptions) -> Daemon | None:
+    """Return the daemon that shall run it; None when it runs here. One that drains counts as absent."""
+    definition = submission.definition
+    if options.engine == "here" or (
+        options.engine == "auto" and definition is not None and definition.caller_environment
+    ):
+        return None  # what sees the caller's own environment runs where that is
+    daemon = read_lease(context.home.path)
+    if daemon is not None and daemon.is_ready and not daemon.is_draining:
+        return daemon
+    if options.engine == "daemon":
+        raise UnavailableError(
+            f"no engine is running for {context.home.path}", code="no_engine", hint="attune up -d"
+        )
+    return None
+
+
+def _leave_to_daemon(work: Work, submission: Submission, daemon: Daemon | None) -> int:
+    """Store a run for the daemon, or with --queue-offline for whoever comes next."""
     context = work.context
-    if not work.options.queue_offline:
+    if daemon is None and not work.options.queue_offline:
         raise UnavailableError(
             f"no engine is running for {context.home.path}",
             code="no_engine",
-            hint="wait for it (leave --detach out), or keep it for later: --queue-offline",
+            hint="attune up -d starts one; --queue-offline keeps it for later; without --detach it runs here",
         )
     with work.store.write(SystemClock().now()) as tx:
         sealer = Sealer(context.home.secret_key)
         submitted = submit(tx, submission, settings=context.settings, sealer=sealer, host=None)
         execution = executions.get(tx, submitted.id)
+    if daemon is not None:
+        ring_host(context.home.hosts, daemon.host)
     if execution is not None:
         context.out.record(execution_record(execution))
     context.out.hint(f"attune execution wait {submitted.id}")

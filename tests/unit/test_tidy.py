@@ -34,7 +34,6 @@ MAY_ASK = {
     "attune_cli/runtime/runners/http_request.py": "a child process of its own, which imports nothing of ours",
     "attune_cli/runtime/supervisor/leftovers.py": "waits a moment for killed processes to be gone",
     "attune_cli/running/viewing.py": "looks again at a log that another process writes",
-    "attune_cli/running/hosting.py": "looks again at a run that another process has",
 }
 
 SQL = re.compile(
