@@ -14,6 +14,9 @@ from attune_cli.values import immutable
 
 CancellationPolicy = Literal["allow_finish", "cancel_running"]
 
+RuleChanges = Literal["restart", "stdin"]
+"""How a running sensor learns that the rules on its triggers have changed."""
+
 RuleMode = Literal["parallel", "single", "queued", "replace"]
 """What happens when a rule fires while a run that it started goes on: both run, the new one is left out, it waits,
 or it takes the other's place."""
@@ -41,7 +44,10 @@ class TriggerDefinition:
 
 @immutable(kw_only=True)
 class SensorDefinition:
-    """A long-running process that makes events (domain.md 1.6). `entry_point` is relative to `sensors/`."""
+    """A long-running process that makes events (domain.md 1.6). `entry_point` is relative to `sensors/`.
+
+    One of the core pack without an entry point is the engine itself.
+    """
 
     ref: str
     pack_ref: str
@@ -51,6 +57,7 @@ class SensorDefinition:
     runner_type: str = "core.native"
     entry_point: str = ""
     trigger_types: tuple[str, ...] = ()
+    rule_changes: RuleChanges = "restart"
     parameters: Schema = field(default_factory=dict[str, dict[str, Any]])
     config: dict[str, Json] = field(default_factory=dict[str, Json])
     runtime_version: str | None = None

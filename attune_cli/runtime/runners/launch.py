@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.runners.api import Job
 
-_ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+"""Variables of this process that a child may see; the others may hold what is none of its business."""
+
 _INLINE_SHELL = 'eval "$(</dev/stdin)"'
 
 
@@ -71,7 +73,7 @@ class Launcher:
         self._home = home
         self._api = api
         self._environment = dict(environment)
-        self._allow = (*_ALLOWED, *allow)
+        self._allow = (*ALLOWED, *allow)
         self._interpreters = Interpreters(
             home.environments / "interpreters.json", search_path=environment.get("PATH")
         )

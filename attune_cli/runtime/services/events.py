@@ -52,27 +52,12 @@ class TakenIn:
 
 def take_in(tx: Transaction, new: NewEvent) -> TakenIn:
     """Insert an event that waits to be judged. Faulty input raises with all its faults, and nothing is inserted."""
-    if new.may_tell is not None and new.trigger_ref not in new.may_tell:
-        raise DeniedError(
-            f"{new.source_ref or 'this token'} may not fire trigger '{new.trigger_ref}'", code="wrong_trigger"
-        )
+    _check_teller(new)
     if new.dedup_key is not None:
         earlier = events.by_dedup_key(tx, new.trigger_ref, new.dedup_key)
         if earlier is not None:
             return TakenIn(earlier, reused=True)
-    trigger = definitions.get(tx, "trigger", new.trigger_ref)
-    if trigger is None:
-        raise unknown_trigger(tx, new.trigger_ref)
-    if not trigger.enabled:
-        raise ConflictError(
-            f"trigger '{new.trigger_ref}' is disabled",
-            code="disabled",
-            hint=f"attune trigger enable {new.trigger_ref}",
-        )
-    _check_payload(new, trigger.definition["output"])
-    if new.rule_ref is not None and definitions.get(tx, "rule", new.rule_ref) is None:
-        suggestion = did_you_mean(new.rule_ref, definitions.refs(tx, "rule"))
-        raise NotFoundError(f"no rule '{new.rule_ref}'", hint=suggestion or "attune rule list")
+    check(tx, new)
     return TakenIn(
         events.insert(
             tx,
@@ -87,6 +72,31 @@ def take_in(tx: Transaction, new: NewEvent) -> TakenIn:
             depth=0 if new.cause is None else executions.depth_of(tx, new.cause),
         )
     )
+
+
+def check(tx: Transaction, new: NewEvent) -> None:
+    """Raise with all its faults what `take_in` would refuse; reads only."""
+    _check_teller(new)
+    trigger = definitions.get(tx, "trigger", new.trigger_ref)
+    if trigger is None:
+        raise unknown_trigger(tx, new.trigger_ref)
+    if not trigger.enabled:
+        raise ConflictError(
+            f"trigger '{new.trigger_ref}' is disabled",
+            code="disabled",
+            hint=f"attune trigger enable {new.trigger_ref}",
+        )
+    _check_payload(new, trigger.definition["output"])
+    if new.rule_ref is not None and definitions.get(tx, "rule", new.rule_ref) is None:
+        suggestion = did_you_mean(new.rule_ref, definitions.refs(tx, "rule"))
+        raise NotFoundError(f"no rule '{new.rule_ref}'", hint=suggestion or "attune rule list")
+
+
+def _check_teller(new: NewEvent) -> None:
+    if new.may_tell is not None and new.trigger_ref not in new.may_tell:
+        raise DeniedError(
+            f"{new.source_ref or 'this token'} may not fire trigger '{new.trigger_ref}'", code="wrong_trigger"
+        )
 
 
 def unknown_trigger(tx: Transaction, trigger_ref: str) -> NotFoundError:

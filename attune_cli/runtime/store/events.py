@@ -85,6 +85,12 @@ def pending(tx: Transaction, *, limit: int) -> list[Event]:
     return [_event(row) for row in rows]
 
 
+def backlog(tx: Transaction, *, limit: int) -> int:
+    """Count what waits to be judged, up to `limit`."""
+    statement = "SELECT count(*) FROM (SELECT 1 FROM event WHERE pending LIMIT ?)"
+    return int(tx.execute(statement, (limit,)).fetchone()[0])
+
+
 def mark_judged(tx: Transaction, event_ids: list[int]) -> None:
     """Say that every rule has had its say about these."""
     tx.execute(

@@ -30,8 +30,8 @@ _ENFORCEMENT_PAYLOAD = """json_object(
     'trigger_ref', NEW.trigger_ref, 'event', NEW.event, 'status', NEW.status, {old_status}
     'execution', NEW.execution, 'created', NEW.created, 'resolved_at', NEW.resolved)"""
 
-_RULES_CHANGE_WITH = ("rule", "trigger", "action", "pack")
-"""The tables whose rows say what rules there are and what they do."""
+_RULES_CHANGE_WITH = ("rule", "trigger", "action", "pack", "sensor")
+"""The tables whose rows say what rules there are, what they do, and what watches for them."""
 
 
 def guard_statements() -> list[str]:

@@ -120,6 +120,7 @@ CREATE TABLE sensor_process (
   started INTEGER,
   restarts INTEGER NOT NULL DEFAULT 0,
   events INTEGER NOT NULL DEFAULT 0,
+  refused INTEGER NOT NULL DEFAULT 0,
   last_event INTEGER,
   next_start INTEGER,
   error TEXT,

@@ -305,11 +305,12 @@ CREATE INDEX webhook_call_trigger ON webhook_call (trigger_ref, id);
 -- A sensor's process as its daemon last saw it, and what the sensor keeps for itself.
 CREATE TABLE sensor_process (
   sensor_ref TEXT PRIMARY KEY,
-  status TEXT NOT NULL,                  -- running | waiting | stopped | failed
+  status TEXT NOT NULL,                  -- starting | running | waiting | stopped | failed
   pid INTEGER,
   started INTEGER,
   restarts INTEGER NOT NULL DEFAULT 0,
   events INTEGER NOT NULL DEFAULT 0,
+  refused INTEGER NOT NULL DEFAULT 0,    -- lines that were to be events, or state, and could not
   last_event INTEGER,
   next_start INTEGER,
   error TEXT,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from attune_cli.runtime.model.automations import SensorDefinition
+from attune_cli.runtime.model.automations import RuleChanges, SensorDefinition
 from attune_cli.runtime.model.refs import label_of
 from attune_cli.runtime.packs.kinds.action import check_entry_point, placement, retention, runtime_version
 
@@ -27,6 +27,7 @@ def decode_sensor(fields: Fields, reading: Reading) -> SensorDefinition:
         runner_type=runner_type,
         entry_point=fields.text("entry_point"),
         trigger_types=_trigger_types(fields, reading),
+        rule_changes=fields.choice("rule_changes", get_args(RuleChanges), "restart"),
         parameters=fields.schema("parameters"),
         config=fields.mapping("config"),
         runtime_version=runtime_version(fields),
