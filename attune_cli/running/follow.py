@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
-from attune_cli.errors import UnavailableError
+from attune_cli.errors import NotFoundError, UnavailableError
 from attune_cli.output import is_terminal, visible
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
 from attune_cli.runtime.model.states import Status
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from attune_cli.config import Home
     from attune_cli.runtime.model.entities import Execution
-    from attune_cli.runtime.store.database import Store
+    from attune_cli.runtime.store.database import Store, Transaction
 
 LOOK_SECONDS = 0.03
 """How often a growing log is looked at: short enough to feel live, long enough to cost nothing."""
@@ -154,7 +154,7 @@ class Follower:
         told = 0
         copier = LogCopier(self.home, execution_id, self.targets)
         while True:
-            execution = self._read(execution_id)
+            execution = read(self.store, execution_id)
             if execution.status.is_terminal:
                 copier.copy_rest()
                 if execution.next_attempt is None:
@@ -175,9 +175,18 @@ class Follower:
                 self.look_after([execution])
                 self.wait(LOOK_SECONDS if execution.status.holds_slot else WAITING_SECONDS)
 
-    def _read(self, execution_id: int) -> Execution:
-        with self.store.read(SystemClock().now()) as tx:
-            execution = executions.get(tx, execution_id)
-        if execution is None:
-            raise LookupError(f"execution {execution_id} was deleted while it was followed")
-        return execution
+
+def read(store: Store, execution_id: int) -> Execution:
+    """Return an execution that was there a moment ago; raises NotFoundError when it was pruned since."""
+    with store.read(SystemClock().now()) as tx:
+        return read_in(tx, execution_id)
+
+
+def read_in(tx: Transaction, execution_id: int) -> Execution:
+    """Return the same in a transaction that is open."""
+    execution = executions.get(tx, execution_id)
+    if execution is None:
+        raise NotFoundError(
+            f"execution {execution_id} was deleted while it was waited for", hint="attune execution list"
+        )
+    return execution

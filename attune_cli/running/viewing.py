@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.errors import PendingError, RunFailedError, UsageError
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended
-from attune_cli.running.follow import LOOK_SECONDS, WAITING_SECONDS, LogCopier, Sink, exit_code_of, sinks
+from attune_cli.running.follow import (
+    LOOK_SECONDS,
+    WAITING_SECONDS,
+    LogCopier,
+    Sink,
+    exit_code_of,
+    read,
+    read_in,
+    sinks,
+)
 from attune_cli.running.hosting import cancelled_by_signals, start_background_host
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, rfc3339
 from attune_cli.runtime.host import connect_again, open_store
@@ -39,15 +48,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Store
-
-
-def read(store: Store, execution_id: int) -> Execution:
-    """Return an execution that is known to exist."""
-    with store.read(SystemClock().now()) as tx:
-        execution = executions.get(tx, execution_id)
-    if execution is None:
-        raise RunFailedError(f"execution {execution_id} was deleted meanwhile")
-    return execution
 
 
 # --- logs
@@ -276,7 +276,7 @@ class _Waiting:
         started = monotonic_seconds()
         while True:
             with self.store.read(SystemClock().now()) as tx:
-                now = [executions.last_attempt(tx, executions.get(tx, one.id) or one) for one in self.found]
+                now = [executions.last_attempt(tx, read_in(tx, one.id)) for one in self.found]
             ended = [one for one in now if one.status.is_terminal]
             if len(ended) == len(now) or (self.any_one and ended):
                 return ended

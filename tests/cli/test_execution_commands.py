@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from attune_cli.config import Settings
+from attune_cli.context import Context
+from attune_cli.errors import NotFoundError
+from attune_cli.running.follow import read
+from attune_cli.running.viewing import wait_for
+from attune_cli.runtime.host import open_store
+from attune_cli.runtime.model.states import Status
 from tests.cli.demo_pack import install_demo
 
 if TYPE_CHECKING:
@@ -263,6 +272,18 @@ def test_a_long_text_is_printed_whole(run: Run) -> None:
 
 
 # --- wait
+
+
+def test_what_is_pruned_while_it_is_waited_for_ends_the_waiting(run: Run, home: Home) -> None:
+    run("run", "core.noop")
+    store = open_store(home, Settings())
+    execution = read(store, 1)
+    gone = replace(execution, id=99, status=Status.RUNNING)
+    with (
+        closing(store),
+        pytest.raises(NotFoundError, match="execution 99 was deleted while it was waited for"),
+    ):
+        wait_for(Context(home_option=home.path), store, [gone], any_one=False, give_up_seconds=20)
 
 
 def test_wait_exits_as_the_execution_ended(history: Run) -> None:
