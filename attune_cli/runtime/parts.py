@@ -27,6 +27,10 @@ class Platform(Protocol):
     def clock(self) -> Clock: ...
     @property
     def sealer(self) -> Sealer: ...
+    @property
+    def url(self) -> str | None:
+        """Where the server listens; None before it has started, and without one."""
+        ...
 
     def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
         """Do `work` in the engine's next transaction; the reply comes after its commit."""
@@ -38,6 +42,10 @@ class Platform(Protocol):
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each tick, on the engine's thread: it must return at once and not raise."""
+        ...
+
+    def announce(self, url: str) -> None:
+        """Tell where the server listens: `attune status`, actions and sensors are told."""
         ...
 
 

@@ -1,0 +1,102 @@
+"""Being the daemon: this process becomes it, until somebody says stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attune_cli.errors import UsageError
+from attune_cli.runtime.host import open_store
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from attune_cli.config import Settings
+    from attune_cli.context import Context
+    from attune_cli.runtime.daemon import LogFormat
+    from attune_cli.runtime.engine.reactor import Reactor
+    from attune_cli.runtime.parts import Part, Platform
+
+PARTS = ("timers", "http", "sensors", "notices")
+"""What `--only` may name, in the order of their start: sensors are told where the server listens."""
+
+FORMATS: Mapping[str, LogFormat | None] = {"text": "text", "json": "json", "none": None}
+"""The forms of the log on stderr."""
+
+
+@immutable(kw_only=True)
+class ServeOptions:
+    """How the daemon is to be. None leaves it to the settings."""
+
+    host: str | None = None
+    port: int | None = None
+    socket: str | None = None
+    parts: tuple[str, ...] = PARTS
+
+    def words(self) -> list[str]:
+        """Return the words of a command line that ask for the same."""
+        given = (("--host", self.host), ("--port", self.port), ("--socket", self.socket))
+        words = [word for name, value in given if value is not None for word in (name, str(value))]
+        return words if self.parts == PARTS else [*words, "--only", ",".join(self.parts)]
+
+
+def serve_options(
+    *, host: str | None, port: int | None, socket: str | None, no_http: bool, only: str | None
+) -> ServeOptions:
+    """Read the options of `serve`; raises UsageError."""
+    parts = PARTS if only is None else tuple(name.strip() for name in only.split(","))
+    unknown = [name for name in parts if name not in PARTS]
+    if unknown:
+        raise UsageError(f"--only: expected some of {', '.join(PARTS)}, not {', '.join(unknown)}")
+    if no_http:
+        parts = tuple(name for name in parts if name != "http")
+    return ServeOptions(host=host, port=port, socket=socket, parts=parts)
+
+
+def serve(
+    context: Context,
+    options: ServeOptions,
+    *,
+    log_format: LogFormat | None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Run the daemon in this process until a signal ends it; raises AttuneError when it cannot."""
+    from attune_cli.runtime.daemon import Daemon, open_log
+
+    settings = context.settings
+    open_store(context.home, settings).close()
+    open_log(context.home.daemon_log, stderr=log_format)
+    daemon = Daemon(
+        context.home,
+        settings,
+        reread=lambda: _settings(context),
+        reactor=lambda platform: _reactor(platform, options),
+        parts=lambda platform: [
+            _MAKERS[name](platform, options) for name in options.parts if name in _MAKERS
+        ],
+        api=_api,
+    )
+    daemon.run(ready)
+
+
+def _settings(context: Context) -> Settings:
+    """Read the settings again."""
+    import os
+
+    from attune_cli.config import Configuration
+
+    return Configuration.load(directory=context.directory, environment=os.environ).settings
+
+
+def _reactor(_platform: Platform, _options: ServeOptions) -> Reactor | None:
+    """Make the stage of the engine's tick that fires timers and turns events into executions."""
+    return None
+
+
+def _api(_platform: Platform, _execution: int) -> dict[str, str]:
+    """Return the variables by which an execution reaches the server."""
+    return {}
+
+
+_MAKERS: Mapping[str, Callable[[Platform, ServeOptions], Part]] = {}
+"""What makes a part, by its name. Each imports what it needs itself: a part that is not wanted costs nothing."""

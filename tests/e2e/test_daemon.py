@@ -1,0 +1,160 @@
+"""Stories of the daemon: one for each home, what it runs outlives it, and the next one takes over."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from attune_cli.runtime.engine.lease import Daemon, read_lease
+from tests.e2e.story import Attune, show, until
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from attune_cli.config import Home
+    from tests.cli.conftest import Run
+
+
+@contextmanager
+def serving(home: Home, *options: str) -> Generator[Attune]:
+    with Attune("serve", "--log-format", "text", "--port", "0", *options) as attune:
+        until(lambda: is_ready(home, attune) or attune.process.poll() is not None, "the daemon")
+        assert attune.process.poll() is None, attune.end()
+        yield attune
+
+
+def is_ready(home: Home, attune: Attune) -> bool:
+    daemon = read_lease(home.path)
+    return daemon is not None and daemon.is_ready and daemon.pid == attune.process.pid
+
+
+def daemon_of(home: Home) -> Daemon:
+    daemon = read_lease(home.path)
+    assert daemon is not None
+    return daemon
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(home: Home) -> Iterator[None]:
+    yield
+    daemon = read_lease(home.path)
+    if daemon is not None:
+        with suppress(ProcessLookupError):
+            os.kill(daemon.pid, signal.SIGTERM)
+        until(lambda: read_lease(home.path) is None, "the daemon's end")
+
+
+def test_a_script_starts_the_daemon_where_none_runs_and_ends_it(run: Run, home: Home) -> None:
+    assert run("status", "-qq").exit_code == 6
+    started = run("up", "-d", "--port", "0", "-j")
+    assert started.exit_code == 0, started.stderr
+    told = json.loads(started.stdout)
+    assert (told["running"], told["ready"], told["home"]) == (True, True, str(home.path))
+    assert run("status", "-qq").exit_code == 0
+    assert run("status", "--wait-ready", "5s", "--field", "pid").stdout == f"{told['pid']}\n"
+    ended = run("down", "-j")
+    assert (ended.exit_code, json.loads(ended.stdout)["stopped"]) == (0, told["pid"])
+    assert run("status", "-qq").exit_code == 6
+    assert run("down").exit_code == 6
+
+
+def test_a_second_daemon_is_refused_and_the_first_goes_on(run: Run, home: Home) -> None:
+    with serving(home) as first:
+        with Attune("serve", "--port", "0") as second:
+            code, _, err = second.end()
+        assert code == 5
+        assert f"a daemon runs already for {home.path} (process {first.process.pid})" in err
+        refused = run("up", "-d")
+        assert (refused.exit_code, "attune status" in refused.stderr) == (5, True)
+        assert is_ready(home, first)
+
+
+def test_a_run_is_handed_to_the_daemon_and_looks_as_if_it_ran_here(run: Run, home: Home) -> None:
+    with serving(home):
+        ran = run("run", "action", "core.echo", "message=hi")
+        assert (ran.exit_code, ran.stdout) == (0, "hi\n")
+        assert show(run, "1")["timeline"][-1]["host"] == daemon_of(home).host
+        failed = run("run", "core.http_request", "url=http://127.0.0.1:1/")
+        assert failed.exit_code == 1
+        here = run("run", "core.echo", "message=here", "--engine", "here")
+        assert here.exit_code == 0
+        assert show(run, "3")["timeline"][-1]["host"] != daemon_of(home).host
+        detached = run("run", "core.echo", "message=later", "--detach", "-q")
+        assert detached.stdout == "4\n"
+        assert run("execution", "wait", "4").exit_code == 0
+    assert run("run", "core.echo", "message=x", "--engine", "daemon").exit_code == 6
+
+
+def test_interrupting_a_handed_over_run_cancels_it(run: Run, home: Home) -> None:
+    with serving(home), Attune("run", "core.sleep", "seconds:=60") as command:
+        until(lambda: show(run, "@last")["status"] == "running" if _any(run) else False, "the run")
+        command.signal(signal.SIGINT)
+        assert command.end()[0] == 130
+        assert show(run, "1")["status"] == "cancelled"
+
+
+def _any(run: Run) -> bool:
+    return bool(json.loads(run("execution", "list", "-j").stdout))
+
+
+@pytest.fixture
+def slow(run: Run, tmp_path: Path) -> str:
+    """Install an action that prints, sleeps for so long that it is known by it, and prints again."""
+    pack = tmp_path / "slow"
+    (pack / "actions").mkdir(parents=True)
+    (pack / "pack.yaml").write_text("ref: slow\nversion: 1.0.0\nlabel: Slow\n")
+    (pack / "actions" / "go.yaml").write_text(
+        "ref: slow.go\nlabel: Go\nrunner_type: shell\nentry_point: go.sh\nparameter_format: dotenv\n"
+        "parameters:\n  file: {type: string, required: true}\n"
+    )
+    (pack / "actions" / "go.sh").write_text(
+        'eval "$(cat)"\necho begun\nwhile [ ! -e "$file" ]; do sleep 0.05; done\necho ended\n'
+    )
+    assert run("pack", "install", str(pack)).exit_code == 0
+    return "slow.go"
+
+
+def started(run: Run, action: str, gate: Path) -> None:
+    """Begin a run that goes on until `gate` is there."""
+    assert run("run", action, f"file={gate}", "--detach", "-q").exit_code == 0
+    until(lambda: run("execution", "logs", "1").stdout == "begun\n", "the run's first word")
+
+
+def test_draining_starts_nothing_more_and_waits_for_what_runs(
+    run: Run, home: Home, slow: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with serving(home) as daemon:
+        started(run, slow, gate)
+        assert run("engine", "drain", "--timeout", "0.2s").exit_code == 8
+        assert json.loads(run("status", "-j").stdout)["draining"] is True
+        kept = run("run", "core.echo", "message=wait", "--detach", "--queue-offline", "-q")
+        assert kept.exit_code == 0
+        assert run("down", "--drain", "0.2s").exit_code == 8
+        gate.touch()
+        assert run("down", "--drain", "20s").exit_code == 0
+        assert daemon.end()[0] == 143
+    assert show(run, "1")["status"] == "completed"
+    assert show(run, "2")["status"] == "requested"
+
+
+def test_down_can_cancel_what_runs(run: Run, home: Home, slow: str, tmp_path: Path) -> None:
+    with serving(home):
+        started(run, slow, tmp_path / "never")
+        assert run("down", "--cancel-running").exit_code == 0
+    assert show(run, "1")["status"] == "cancelled"
+
+
+def test_a_daemon_whose_database_is_moved_away_ends_and_says_why(run: Run, home: Home) -> None:
+    with serving(home) as daemon:
+        home.database.rename(home.path / "elsewhere.db")
+        code, _, err = daemon.end()
+    assert code == 6
+    assert "was moved away or replaced under the running daemon" in err
+    assert "moved away" in run("engine", "logs", "--level", "error").stdout
