@@ -182,6 +182,9 @@ class Settings:
     )
     max_result_bytes: int = _setting(MEBIBYTE, _size, "Largest result an execution may have")
     max_parameters_bytes: int = _setting(MEBIBYTE, _size, "Largest parameters an execution may be given")
+    retention_seconds: float = _setting(
+        30 * 86_400.0, _duration, "How long events, verdicts, enforcements and notifications are kept"
+    )
     environment_allow: tuple[str, ...] = _setting(
         (), _names, "More environment variables that actions may see"
     )

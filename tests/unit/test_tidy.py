@@ -43,7 +43,6 @@ SQL = re.compile(
 STORE = "attune_cli/runtime/store/"
 MAY_SPEAK_SQL = {
     "attune_cli/_complete.py": "completion answers before anything else is imported",
-    "attune_cli/runtime/engine/tick.py": "a savepoint for each request of a tick",
 }
 
 SPEAKS_OF_OTHER_THINGS = re.compile(

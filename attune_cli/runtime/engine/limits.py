@@ -11,3 +11,24 @@ STARTS_PER_TICK = 200
 
 REQUESTS_PER_TICK = 500
 """Callers served in one commit: a burst shares its fsync, and the first of it is not kept waiting."""
+
+EVENTS_PER_TICK = 200
+"""Events judged in one commit: a burst shares its fsync, and what it starts is not kept waiting."""
+
+VERDICTS_PER_TICK = 2000
+"""Verdicts in one commit, whatever the number of events: one event may concern ten thousand rules."""
+
+TIMERS_PER_TICK = 500
+"""Timers that fire, or are made, in one commit."""
+
+CHANGES_PER_TICK = 1000
+"""Changes of the platform itself that are looked at in one commit."""
+
+STARTED_WAITING_PER_TICK = 200
+"""Enforcements whose turn has come, carried out in one commit."""
+
+SWEPT_PER_TICK = 500
+"""Rows of each kind deleted in one commit because they are old."""
+
+SWEEP_SECONDS = 60
+"""How long the reactor rests when nothing was left to be swept."""

@@ -160,16 +160,13 @@ class Engine:
 
     def _answer(self, tx: Transaction, work: Callable[[Transaction], Any]) -> object:
         """Each request runs in a savepoint of its own: a failing one answers its caller alone."""
-        tx.execute("SAVEPOINT request")
         try:
-            answer: object = work(tx)
+            with tx.savepoint():
+                return work(tx)
         except Exception as error:
-            if not tx.connection.in_transaction:
-                raise  # a full disk or a damaged file has taken the whole transaction back
-            tx.execute("ROLLBACK TO request")
-            answer = _Failed(error)
-        tx.execute("RELEASE request")
-        return answer
+            if not tx.alive:
+                raise
+            return _Failed(error)
 
     def _facts_stage(self, tx: Transaction, facts: Sequence[Fact], effects: list[Effect]) -> bool:
         """Believe `facts`, adding to `effects`; tells whether a slot was freed."""

@@ -43,6 +43,26 @@ class Transaction:
         """Execute and tell whether at least one row was changed (the compare-and-set of every status)."""
         return self.connection.execute(statement, values).rowcount > 0
 
+    @contextlib.contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Take back what was done inside when it fails, and nothing else; the error goes on.
+
+        A full disk or a damaged file takes the whole transaction back: `alive` is False then.
+        """
+        self.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self.alive:
+                self.execute("ROLLBACK TO part")
+                self.execute("RELEASE part")
+            raise
+        self.execute("RELEASE part")
+
+    @property
+    def alive(self) -> bool:
+        return self.connection.in_transaction
+
 
 def _no_probe(_point: str) -> None:
     return

@@ -37,7 +37,8 @@ class Row:
 _COLUMNS = "id, ref, pack, label, description, enabled, is_adhoc, definition, created, updated"
 
 
-def _row(row: tuple[Any, ...]) -> Row:
+def row_of(row: tuple[Any, ...]) -> Row:
+    """Read the columns that every such table has, in order."""
     return Row(
         id=row[0], ref=row[1], pack=row[2], label=row[3], description=row[4], enabled=bool(row[5]),
         is_adhoc=bool(row[6]), definition=json.loads(row[7]), created=row[8], updated=row[9],
@@ -47,7 +48,7 @@ def _row(row: tuple[Any, ...]) -> Row:
 def get(tx: Transaction, kind: Kind, ref: str) -> Row | None:
     """Return one definition by its ref."""
     row = tx.execute(f'SELECT {_COLUMNS} FROM "{kind}" WHERE ref = ?', (ref,)).fetchone()
-    return None if row is None else _row(row)
+    return None if row is None else row_of(row)
 
 
 def ref_of(tx: Transaction, kind: Kind, row_id: int) -> str | None:
@@ -64,7 +65,7 @@ def refs(tx: Transaction, kind: Kind) -> list[str]:
 def enabled(tx: Transaction, kind: Kind) -> list[Row]:
     """Return the enabled definitions of one kind, by ref."""
     rows = tx.execute(f'SELECT {_COLUMNS} FROM "{kind}" WHERE enabled ORDER BY ref').fetchall()
-    return [_row(row) for row in rows]
+    return [row_of(row) for row in rows]
 
 
 def all_of(
@@ -76,7 +77,7 @@ def all_of(
               AND (:pack IS NULL OR pack = (SELECT id FROM pack WHERE ref = :pack)) ORDER BY ref LIMIT :limit""",
         {"after": after, "pack": pack_ref, "limit": limit},
     ).fetchall()
-    return [_row(row) for row in rows]
+    return [row_of(row) for row in rows]
 
 
 def count(tx: Transaction, kind: Kind, *, pack: int) -> int:
@@ -94,7 +95,10 @@ def upsert(
     description: str,
     definition: dict[str, Any],
 ) -> None:
-    """Insert or replace a pack's definition by its ref, keeping its id and what a person enabled or disabled."""
+    """Insert or replace a pack's definition by its ref, keeping its id and what a person enabled or disabled.
+
+    What is the same stays as it is: a timer goes on, and nothing counts as changed.
+    """
     known = get(tx, kind, ref)
     written = bool(definition.get("enabled", True))
     unchanged = known is not None and bool(known.definition.get("enabled", True)) == written
@@ -103,7 +107,9 @@ def upsert(
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (ref) DO UPDATE SET pack = excluded.pack, label = excluded.label,
               description = excluded.description, enabled = excluded.enabled, is_adhoc = 0,
-              definition = excluded.definition, updated = excluded.updated""",
+              definition = excluded.definition, updated = excluded.updated
+            WHERE (pack, label, description, enabled, is_adhoc, definition)
+              IS NOT (excluded.pack, excluded.label, excluded.description, excluded.enabled, 0, excluded.definition)""",
         (
             ref, pack, label, description, known.enabled if known and unchanged else written,
             json.dumps(definition, ensure_ascii=False, separators=(",", ":")), tx.now, tx.now,

@@ -69,7 +69,7 @@ END""",
 
 
 def _reaction_statements() -> list[str]:
-    """The triggers that tell of events and enforcements, and those that count the changes of rules."""
+    """The triggers that tell of events and enforcements, stop a timer at once, and count the changes of rules."""
     return [
         f"""CREATE TRIGGER event_created AFTER INSERT ON event
 BEGIN
@@ -88,6 +88,9 @@ BEGIN
   VALUES ('enforcement_status_changed', 'enforcement', NEW.id,
     {_ENFORCEMENT_PAYLOAD.format(old_status="'old_status', OLD.status,")}, NEW.resolved);
 END""",
+        """CREATE TRIGGER rule_disabled AFTER UPDATE OF enabled ON rule
+WHEN NOT NEW.enabled
+BEGIN DELETE FROM timer WHERE rule = NEW.id; END""",
         *(
             f"""CREATE TRIGGER {table}_{word}_counts AFTER {event} ON "{table}"
 BEGIN

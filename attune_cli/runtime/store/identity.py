@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.store.executions import dump
+from attune_cli.runtime.store.meta import put, remove, value
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,21 +21,21 @@ if TYPE_CHECKING:
 
 def home_id(connection: sqlite3.Connection) -> str | None:
     """Return the id of the home this database belongs to (32 hexadecimal digits)."""
-    return _value(connection, "home_id")
+    return value(connection, "home_id")
 
 
 def is_at_home(tx: Transaction, path: Path) -> bool:
     """Tell whether this is the file that was opened here before."""
-    return _value(tx.connection, "inode") == _inode(path)
+    return value(tx.connection, "inode") == _inode(path)
 
 
 def settle_in(tx: Transaction, path: Path) -> bool:
     """Record that the file lies here; tells whether it was copied, and makes it a home's own then."""
-    known = _value(tx.connection, "inode")
+    known = value(tx.connection, "inode")
     is_copy = known is not None and known != _inode(path)
     if is_copy:
         renew(tx, "its database was copied")
-    _put(tx, "inode", _inode(path))
+    put(tx, "inode", _inode(path))
     return is_copy
 
 
@@ -50,22 +51,10 @@ def renew(tx: Transaction, reason: str) -> int:
         (dump({"type": "abandoned", "message": f"{reason} before it ended"}), tx.now, tx.now),
     ).rowcount
     tx.execute("DELETE FROM host")
-    tx.execute("DELETE FROM meta WHERE name = 'inode'")
-    _put(tx, "home_id", os.urandom(16).hex())
+    remove(tx, "inode")
+    put(tx, "home_id", os.urandom(16).hex())
     return ended
 
 
 def _inode(path: Path) -> str:
     return str(path.stat().st_ino)
-
-
-def _value(connection: sqlite3.Connection, name: str) -> str | None:
-    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-def _put(tx: Transaction, name: str, value: str) -> None:
-    tx.execute(
-        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (name, value),
-    )

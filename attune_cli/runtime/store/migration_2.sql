@@ -9,6 +9,9 @@ CREATE UNIQUE INDEX execution_enforcement ON execution (enforcement)
 CREATE INDEX execution_rule ON execution (rule_ref, id) WHERE rule_ref IS NOT NULL;
 CREATE INDEX execution_rule_live ON execution (rule_ref, status) WHERE rule_ref IS NOT NULL AND finished IS NULL;
 
+CREATE INDEX rule_trigger ON rule (json_extract(definition, '$.trigger_ref'));
+CREATE INDEX rule_unless ON rule (json_extract(definition, '$.unless.trigger_ref'))
+  WHERE json_extract(definition, '$.unless.trigger_ref') IS NOT NULL;
 CREATE TABLE event (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   trigger_ref TEXT NOT NULL,
@@ -43,6 +46,7 @@ CREATE TABLE verdict (
 ) STRICT;
 CREATE INDEX verdict_rule ON verdict (rule_ref, id);
 CREATE INDEX verdict_due ON verdict (due) WHERE due IS NOT NULL;
+CREATE INDEX verdict_waiting ON verdict (rule, group_key) WHERE due IS NOT NULL;
 CREATE TABLE enforcement (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   event INTEGER NOT NULL,

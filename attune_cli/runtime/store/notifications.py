@@ -40,6 +40,24 @@ def since(tx: Transaction, sequence: int, *, limit: int = 1000) -> list[Notifica
     ]  # fmt: skip
 
 
+def any_since(tx: Transaction, sequence: int, notification_types: tuple[str, ...]) -> bool:
+    """Tell whether a change of one of these types came after a sequence."""
+    marks = ", ".join("?" for _ in notification_types)
+    row = tx.execute(
+        f"SELECT 1 FROM notification WHERE sequence > ? AND notification_type IN ({marks}) LIMIT 1",
+        (sequence, *notification_types),
+    ).fetchone()
+    return row is not None
+
+
+def last_before(tx: Transaction, instant: Instant) -> int:
+    """Return the sequence of the last change made before an instant, 0 when there is none."""
+    row = tx.execute(
+        "SELECT sequence FROM notification WHERE created < ? ORDER BY sequence DESC LIMIT 1", (instant,)
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def newest(tx: Transaction) -> int:
     """Return the last sequence, 0 when nothing ever changed."""
     return int(tx.execute("SELECT coalesce(max(sequence), 0) FROM notification").fetchone()[0])

@@ -59,6 +59,10 @@ CREATE TABLE rule (
   label TEXT NOT NULL, description TEXT NOT NULL DEFAULT '', enabled INTEGER NOT NULL DEFAULT 1,
   is_adhoc INTEGER NOT NULL DEFAULT 0, definition TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL
 ) STRICT;
+-- An event finds the rules it concerns, however many there are.
+CREATE INDEX rule_trigger ON rule (json_extract(definition, '$.trigger_ref'));
+CREATE INDEX rule_unless ON rule (json_extract(definition, '$.unless.trigger_ref'))
+  WHERE json_extract(definition, '$.unless.trigger_ref') IS NOT NULL;
 CREATE TABLE workflow (
   id INTEGER PRIMARY KEY, ref TEXT NOT NULL UNIQUE, pack INTEGER REFERENCES pack (id) ON DELETE CASCADE,
   label TEXT NOT NULL, description TEXT NOT NULL DEFAULT '', enabled INTEGER NOT NULL DEFAULT 1,
@@ -211,7 +215,7 @@ CREATE TABLE verdict (
   event INTEGER NOT NULL,
   rule INTEGER NOT NULL,
   rule_ref TEXT NOT NULL,
-  outcome TEXT NOT NULL,                 -- see model/verdicts.py
+  outcome TEXT NOT NULL,                 -- see model/events.py
   reason TEXT NOT NULL,                  -- a sentence
   trace TEXT NOT NULL DEFAULT '{}',      -- what was seen and what was wanted
   group_key TEXT NOT NULL DEFAULT '',
@@ -223,6 +227,7 @@ CREATE TABLE verdict (
 ) STRICT;
 CREATE INDEX verdict_rule ON verdict (rule_ref, id);
 CREATE INDEX verdict_due ON verdict (due) WHERE due IS NOT NULL;
+CREATE INDEX verdict_waiting ON verdict (rule, group_key) WHERE due IS NOT NULL;
 
 -- A rule decided to act.
 CREATE TABLE enforcement (
