@@ -54,11 +54,10 @@ class InlineHost:
             settings=settings,
             launcher=Launcher(home, environment=os.environ, allow=settings.environment_allow),
             report=self._report,
-            journal=self.id,
         )
         self._journal = journal_path(home, self.id)
         self._supervisor = Supervisor(journal=self._journal, clock=clock, report=self._runner.ended)
-        self._runner.supervise_with(self._supervisor)
+        self._runner.supervise_with(self._supervisor, journal=self.id)
         runners: dict[str, Runner] = {self._runner.kind: self._runner}
         self._engine = Engine(
             store=store,

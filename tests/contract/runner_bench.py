@@ -123,12 +123,11 @@ class ProcessBench:
             settings=self.settings,
             launcher=self.launcher,
             report=self._take,
-            journal="bench",
         )
         self.supervisor = Supervisor(
             journal=journal_path(self.home, "bench"), clock=SystemClock(), report=self.runner.ended
         )
-        self.runner.supervise_with(self.supervisor)
+        self.runner.supervise_with(self.supervisor, journal="bench")
         self._facts: dict[int, Fact] = {}
         self._refs: dict[int, str] = {}
         self._jobs: dict[int, Job] = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attune_cli.runtime.engine.lease import Daemon, read_lease
-from tests.e2e.story import Attune, show, until
+from tests.e2e.story import Attune, processes_with, show, until
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -40,6 +40,10 @@ def daemon_of(home: Home) -> Daemon:
     return daemon
 
 
+def supervisors(home: Home) -> list[int]:
+    return processes_with(str(home.hosts))
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left(home: Home) -> Iterator[None]:
     yield
@@ -48,6 +52,9 @@ def _nothing_is_left(home: Home) -> Iterator[None]:
         with suppress(ProcessLookupError):
             os.kill(daemon.pid, signal.SIGTERM)
         until(lambda: read_lease(home.path) is None, "the daemon's end")
+    for supervisor in supervisors(home):
+        os.kill(supervisor, signal.SIGTERM)
+    until(lambda: not supervisors(home), "the supervisor's end")
 
 
 def test_a_script_starts_the_daemon_where_none_runs_and_ends_it(run: Run, home: Home) -> None:
@@ -126,6 +133,51 @@ def started(run: Run, action: str, gate: Path) -> None:
     until(lambda: run("execution", "logs", "1").stdout == "begun\n", "the run's first word")
 
 
+def test_a_killed_daemon_costs_a_run_nothing(run: Run, home: Home, slow: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with serving(home) as first:
+        started(run, slow, gate)
+        first.signal(signal.SIGKILL)
+        first.end()
+    assert show(run, "1")["status"] == "running"
+    with serving(home):
+        assert show(run, "1")["status"] == "running"
+        gate.touch()
+        assert run("execution", "wait", "1").exit_code == 0
+    shown = show(run, "1")
+    assert [step["to"] for step in shown["timeline"]] == ["requested", "running", "completed"]
+    assert run("execution", "logs", "1").stdout == "begun\nended\n"
+
+
+def test_a_run_that_ends_while_no_daemon_lives_is_known_to_the_next_command(
+    run: Run, home: Home, slow: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with serving(home) as first:
+        started(run, slow, gate)
+        first.signal(signal.SIGKILL)
+        first.end()
+    gate.touch()
+    assert run("execution", "wait", "1").exit_code == 0
+    assert run("execution", "logs", "1").stdout == "begun\nended\n"
+
+
+def test_down_leaves_runs_to_the_next_daemon_and_says_so(
+    run: Run, home: Home, slow: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with serving(home) as first:
+        started(run, slow, gate)
+        ended = run("down", "-j")
+        assert json.loads(ended.stdout)["running"] == 1
+        assert "the next daemon takes over" in ended.stderr
+        assert first.end()[0] == 143
+    with serving(home):
+        gate.touch()
+        assert run("execution", "wait", "1").exit_code == 0
+    assert run("execution", "logs", "1").stdout == "begun\nended\n"
+
+
 def test_draining_starts_nothing_more_and_waits_for_what_runs(
     run: Run, home: Home, slow: str, tmp_path: Path
 ) -> None:
@@ -151,6 +203,21 @@ def test_down_can_cancel_what_runs(run: Run, home: Home, slow: str, tmp_path: Pa
     assert show(run, "1")["status"] == "cancelled"
 
 
+def test_a_reload_reads_the_settings_and_keeps_what_runs(
+    run: Run, home: Home, slow: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    with serving(home):
+        started(run, slow, gate)
+        before = daemon_of(home)
+        assert run("engine", "reload").exit_code == 0
+        after = daemon_of(home)
+        assert (after.pid, after.host != before.host) == (before.pid, True)
+        gate.touch()
+        assert run("execution", "wait", "1").exit_code == 0
+    assert run("execution", "logs", "1").stdout == "begun\nended\n"
+
+
 def test_a_daemon_whose_database_is_moved_away_ends_and_says_why(run: Run, home: Home) -> None:
     with serving(home) as daemon:
         home.database.rename(home.path / "elsewhere.db")
@@ -158,3 +225,14 @@ def test_a_daemon_whose_database_is_moved_away_ends_and_says_why(run: Run, home:
     assert code == 6
     assert "was moved away or replaced under the running daemon" in err
     assert "moved away" in run("engine", "logs", "--level", "error").stdout
+
+
+def test_a_killed_supervisor_loses_its_runs_and_the_daemon_goes_on(
+    run: Run, home: Home, slow: str, tmp_path: Path
+) -> None:
+    with serving(home):
+        started(run, slow, tmp_path / "never")
+        [supervisor] = supervisors(home)
+        os.kill(supervisor, signal.SIGKILL)
+        until(lambda: show(run, "1")["status"] == "abandoned", "the end of the lost run")
+        assert run("run", "core.echo", "message=on we go").stdout == "on we go\n"

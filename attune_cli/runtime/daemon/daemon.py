@@ -142,6 +142,7 @@ class Daemon:
             reactor=self._reactor(self),
             api=partial(self._api, self),
             changed=self._changed,
+            supervisor_lost=lambda: self._words.put("restart"),
         )
         self._room_since = monotonic_seconds()
         self._note = Note(pid=os.getpid(), host=room.id, version=__version__, started=self._started)

@@ -6,6 +6,7 @@ It can be replaced while the daemon goes on: a new one takes over what the old o
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from attune_cli.runtime.clock import SystemClock
@@ -17,9 +18,10 @@ from attune_cli.runtime.engine.tick import Engine
 from attune_cli.runtime.host import boot_id, connect_again
 from attune_cli.runtime.model.entities import Host
 from attune_cli.runtime.runners.launch import Launcher
-from attune_cli.runtime.runners.process import ProcessRunner, journal_path
-from attune_cli.runtime.store import hosts
-from attune_cli.runtime.supervisor import Supervisor
+from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.store import executions, hosts
+from attune_cli.runtime.supervisor import address
+from attune_cli.runtime.supervisor.client import SupervisorClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
+    from attune_cli.runtime.supervisor import RunExit
 
 Answer = TypeVar("Answer")
 
@@ -46,6 +49,7 @@ class EngineRoom:
         reactor: Reactor | None,
         api: Callable[[int], dict[str, str]],
         changed: Callable[[], None],
+        supervisor_lost: Callable[[], None],
     ) -> None:
         self.id = os.urandom(8).hex()
         self._home = home
@@ -58,10 +62,11 @@ class EngineRoom:
             settings=settings,
             launcher=Launcher(home, environment=os.environ, allow=settings.environment_allow, api=api),
             report=self._report,
-            journal=self.id,
         )
-        journal = journal_path(home, self.id)
-        self._supervisor = Supervisor(journal=journal, clock=clock, report=self._runner.ended)
+        self._changed = changed
+        self._told: deque[str] = deque()
+        """The runs whose end the supervisor has told, until that is committed."""
+        self._supervisor = SupervisorClient(folder=home.hosts, report=self._ended, lost=supervisor_lost)
         runners: dict[str, Runner] = {self._runner.kind: self._runner}
         self._engine = Engine(
             store=self._store,
@@ -74,17 +79,27 @@ class EngineRoom:
             reactor=reactor,
         )
         self.loop = EngineLoop(
-            engine=self._engine, store=self._store, clock=clock, doorbell=self._doorbell, changed=changed
+            engine=self._engine,
+            store=self._store,
+            clock=clock,
+            doorbell=self._doorbell,
+            changed=self._ticked,
         )
 
     def start(self) -> None:
-        """Take over what dead hosts left, and begin to tick."""
+        """Find the supervisor or start one, take over what dead hosts left, and begin to tick."""
         self._supervisor.start()
-        self._runner.supervise_with(self._supervisor)
+        self._runner.supervise_with(self._supervisor, journal=self._supervisor.name)
         with self._store.read(SystemClock().now()) as tx:
             recorded = [host.id for host in hosts.all_hosts(tx)]
         self.loop.start(dead_hosts(self._home.hosts, recorded))
         self.request(lambda _tx: None).result()  # raises what kept the engine from booting
+        for run in self._runner.strangers(self._supervisor.running()):
+            self._supervisor.stop(
+                run
+            )  # its execution was deleted, or belongs to another copy of the database
+        self._supervisor.listen()
+        self._sweep()
 
     def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
         return self.loop.request(work)
@@ -94,9 +109,9 @@ class EngineRoom:
         self._engine.drain()
 
     def leave(self) -> None:
-        """End what runs, and the engine."""
-        self._supervisor.close()
+        """End the engine; what runs goes on in the supervisor, for whoever comes next."""
         self.loop.leave()
+        self._supervisor.detach()
         self._doorbell.close()
         self._store.close()
         self._lock.release()
@@ -104,3 +119,31 @@ class EngineRoom:
     def _report(self, fact: object) -> None:
         self._engine.report(fact)  # pyright: ignore[reportArgumentType] - the runner reports facts only
         self._doorbell.ring()
+
+    def _ended(self, run_exit: RunExit) -> None:
+        self._runner.ended(run_exit)
+        self._told.append(run_exit.run)
+
+    def _ticked(self) -> None:
+        """After a tick that left nothing undone, the ends that were told before it are committed."""
+        committed = len(self._told)
+        if committed and not self._engine.has_news and self.loop.failure is None:
+            self._supervisor.forget([self._told.popleft() for _ in range(committed)])
+        self._changed()
+
+    def _sweep(self) -> None:
+        """Remove what dead supervisors left, but for journals that tell of an execution which is not settled yet."""
+        folder = self._home.hosts
+        journals = {path.stem for path in folder.glob("*.journal")}
+
+        def still_needed(tx: Transaction) -> set[str]:
+            return {host.id for host in hosts.all_hosts(tx)} | {
+                ref.partition(":")[0] for ref in executions.live_runner_refs(tx)
+            }
+
+        for name in address.recorded(folder):
+            if not address.is_alive(folder, name):
+                address.forget(folder, name)
+        for name in journals - self.request(still_needed).result():
+            if not address.is_alive(folder, name):
+                address.journal_of(folder, name).unlink(missing_ok=True)

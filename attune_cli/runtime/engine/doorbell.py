@@ -11,19 +11,10 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
+from attune_cli.runtime.sockets import short_path
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
-
-
-@contextlib.contextmanager
-def _short_path(folder: Path, name: str) -> Generator[str]:
-    """Name a socket through its folder's descriptor: a socket's path may have only about 100 bytes."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{name}" if os.path.isdir("/proc/self/fd") else str(folder / name)  # noqa: PTH112 - a kernel folder
-    finally:
-        os.close(descriptor)
 
 
 class Doorbell:
@@ -33,7 +24,7 @@ class Doorbell:
         self._path = folder / f"{host_id}.sock"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        with _short_path(folder, self._path.name) as path:
+        with short_path(folder, self._path.name) as path:
             self._socket.bind(path)
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
@@ -66,6 +57,6 @@ def ring_host(folder: Path, host_id: str) -> None:
     """Wake the engine of another process; it polls as well, so a bell that cannot be rung is no fault."""
     sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     sender.setblocking(False)
-    with contextlib.suppress(OSError), _short_path(folder, f"{host_id}.sock") as path:
+    with contextlib.suppress(OSError), short_path(folder, f"{host_id}.sock") as path:
         sender.sendto(b"!", path)
     sender.close()

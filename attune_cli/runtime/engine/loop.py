@@ -55,10 +55,11 @@ class EngineLoop:
         return reply
 
     def leave(self) -> None:
-        """Let the engine do what it has heard of, forget its host, and end the thread."""
+        """Let the engine do what it has heard of, forget its host, and end the thread, if it was started."""
         self._leaving = True
         self._doorbell.ring()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _serve(self) -> None:
         """Tick whenever something is new: a fact, a request, a ring, a due time, another's commit."""

@@ -1,8 +1,8 @@
 """The process runner: a job becomes a supervised child process, its end becomes an outcome.
 
-The durable name of a run is the supervisor's journal and the execution's id in it. Not in the journal: it
-never ran. With an end: it ended thus. Begun without one: the supervisor died with it; what is left of it is
-killed, and the run is lost.
+The durable name of a run is the supervisor's journal and the execution's id in it. The supervisor knows it: it
+goes on. Not in the journal: it never ran. With an end: it ended thus. Begun without one: the supervisor died with
+it; what is left of it is killed, and the run is lost.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.model.entities import Outcome, RunError, Stream
@@ -19,10 +19,10 @@ from attune_cli.runtime.model.parameters import has_secrets
 from attune_cli.runtime.runners.api import Ended, Lost, Standing
 from attune_cli.runtime.runners.results import outcome_of
 from attune_cli.runtime.store.sealing import Sealer
-from attune_cli.runtime.supervisor import Spawn, kill_leftovers, read_journal
+from attune_cli.runtime.supervisor import Spawn, address, kill_leftovers, read_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from attune_cli.config import Home, Settings
@@ -30,13 +30,29 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.facts import Fact
     from attune_cli.runtime.runners.api import Job, Seen
     from attune_cli.runtime.runners.launch import Launcher
-    from attune_cli.runtime.supervisor import Fate, RunExit, Supervisor
+    from attune_cli.runtime.supervisor import Fate, RunExit
+
+
+class Supervising(Protocol):
+    """A supervisor in this process, or the way to one that is a process."""
+
+    def spawn(self, spawn: Spawn) -> None:
+        """Start a run; one that is known goes on as it is."""
+        ...
+
+    def stop(self, run: str, *, grace_seconds: float | None = None) -> None:
+        """End a run; ignores unknown ones."""
+        ...
+
+    def knows(self, run: str) -> bool:
+        """Say whether a run goes on: its end will be reported."""
+        ...
 
 
 class ProcessRunner:
     """Runs jobs of shell, python, node, native, http and pack-defined runtimes, and `run exec`.
 
-    Without a `journal` and a supervisor it can only `attach`: what a command that settles dead hosts needs.
+    Without a supervisor it can only `attach`: what a command that settles dead hosts needs.
     """
 
     kind = "process"
@@ -48,20 +64,20 @@ class ProcessRunner:
         settings: Settings,
         launcher: Launcher,
         report: Callable[[Fact], None],
-        journal: str = "",
     ) -> None:
         self._home = home
         self._settings = settings
         self._launcher = launcher
-        self._supervisor: Supervisor | None = None
+        self._supervisor: Supervising | None = None
         self._report = report
-        self._journal = journal
-        self._jobs: dict[str, Job] = {}
+        self._journal = ""
+        self._runs: dict[str, Job | Seen] = {}
         self._fates: dict[str, dict[str, Fate]] = {}
 
-    def supervise_with(self, supervisor: Supervisor) -> None:
-        """Use `supervisor`, whose reports go to `ended`, from now on."""
+    def supervise_with(self, supervisor: Supervising, *, journal: str) -> None:
+        """Use `supervisor`, which writes that journal and whose reports go to `ended`, from now on."""
         self._supervisor = supervisor
+        self._journal = journal
 
     def needs_preparation(self, job: Job) -> bool:
         return self._launcher.lacks_environment(job.definition)
@@ -90,7 +106,7 @@ class ProcessRunner:
             failed = _failure("not_started", _reason(error))
             self._report(RunEnded(execution=job.execution, ref=ref, outcome=failed))
             return
-        self._jobs[ref] = job
+        self._runs[ref] = job
         self._supervisor.spawn(spawn)
 
     def _spawn(self, job: Job, ref: str) -> Spawn:
@@ -119,14 +135,17 @@ class ProcessRunner:
 
     def ended(self, run: RunExit) -> None:
         """Take in the supervisor's report of an end; it is told on the supervisor's thread."""
-        job = self._jobs.pop(run.run)
-        if job.definition.action.parameter_delivery == "file":
-            self._parameter_file(job.execution).unlink(missing_ok=True)
+        begun = self._runs.pop(run.run, None)
+        if begun is None:
+            return  # it was settled by the journal, or is nobody's
+        action = begun.definition.action
+        if action.parameter_delivery == "file":
+            self._parameter_file(begun.execution).unlink(missing_ok=True)
         try:
-            outcome = self._outcome(run, job.definition.action, job.execution, job.timeout_seconds)
+            outcome = self._outcome(run, action, begun.execution, begun.timeout_seconds)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end this run, or it would be waited for in vain
             outcome = _failure("internal", f"what it wrote cannot be read: {error!r}")
-        self._report(RunEnded(execution=job.execution, ref=run.run, outcome=outcome))
+        self._report(RunEnded(execution=begun.execution, ref=run.run, outcome=outcome))
 
     def _outcome(
         self, run: RunExit, action: ActionDefinition, execution: int, timeout_seconds: float | None
@@ -154,25 +173,41 @@ class ProcessRunner:
         if self._supervisor is not None:
             self._supervisor.stop(ref)
 
+    def strangers(self, running: Iterable[str]) -> list[str]:
+        """Return those of the runs that go on which belong to no execution of this engine."""
+        return [run for run in running if run not in self._runs]
+
     def attach(self, seen: Seen) -> Standing | Ended | Lost:
+        if self._supervisor is not None and self._supervisor.knows(seen.ref):
+            self._runs[seen.ref] = seen
+            return Standing.RUNNING
+        name = seen.ref.partition(":")[0]
+        # Asked before the journal is read: one that is dead by now writes nothing more.
+        is_alive = name != self._journal and address.is_alive(self._home.hosts, name)
+        fate = self._read_journal(name).get(seen.ref)
+        if is_alive and (fate is None or fate.end is None):
+            return Standing.RUNNING
         self._parameter_file(seen.execution).unlink(missing_ok=True)
-        fate = self._read_journal(seen.ref.partition(":")[0]).get(seen.ref)
         if fate is None:
             return Standing.NEVER_RAN
         # The end is written when nothing of the run is left; without one, something may be.
         if fate.end is None:
-            kill_leftovers(fate.leader, str(seen.execution), str(self._home.path))
-            folder = self._folder(seen.execution)
-            if has_secrets(seen.definition.action.output):
-                from attune_cli.runtime.runners.secret_outputs import withhold
-
-                with suppress(OSError):
-                    withhold(folder)
-            return Lost(_written(folder / "stdout"), _written(folder / "stderr"))
+            return self._lost(seen, fate)
         return Ended(self._outcome(fate.end, seen.definition.action, seen.execution, seen.timeout_seconds))
 
+    def _lost(self, seen: Seen, fate: Fate) -> Lost:
+        """Kill what is left of a run whose supervisor is dead."""
+        kill_leftovers(fate.leader, str(seen.execution), str(self._home.path))
+        folder = self._folder(seen.execution)
+        if has_secrets(seen.definition.action.output):
+            from attune_cli.runtime.runners.secret_outputs import withhold
+
+            with suppress(OSError):
+                withhold(folder)
+        return Lost(_written(folder / "stdout"), _written(folder / "stderr"))
+
     def _read_journal(self, name: str) -> dict[str, Fate]:
-        """Return the fates in a journal, whose writer is dead: it is read once."""
+        """Return the fates in a journal, which is read once: whoever asks again has a runner of its own."""
         if name not in self._fates:
             self._fates[name] = read_journal(journal_path(self._home, name))
         return self._fates[name]

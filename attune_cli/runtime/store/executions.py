@@ -357,6 +357,14 @@ def owned_live(tx: Transaction, hosts: Sequence[str]) -> list[Startable]:
     return [_startable(row) for row in rows]
 
 
+def live_runner_refs(tx: Transaction) -> list[str]:
+    """Return the durable names of the runs whose end is not yet known here."""
+    rows = tx.execute(
+        "SELECT runner_ref FROM execution WHERE finished IS NULL AND runner_ref IS NOT NULL"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def startable(tx: Transaction, execution_id: int) -> Startable | None:
     """Return one execution as the engine sees it."""
     row = tx.execute(f"SELECT {_STARTABLE} FROM execution WHERE id = ?", (execution_id,)).fetchone()

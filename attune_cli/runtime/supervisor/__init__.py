@@ -6,6 +6,7 @@ that outlives the engine.
 
 from __future__ import annotations
 
+from attune_cli.runtime.supervisor import address
 from attune_cli.runtime.supervisor.folder import read_index
 from attune_cli.runtime.supervisor.journal import Fate, read_journal
 from attune_cli.runtime.supervisor.leftovers import kill_leftovers
@@ -21,6 +22,7 @@ __all__ = [
     "StreamSummary",
     "Supervisor",
     "Why",
+    "address",
     "kill_leftovers",
     "read_index",
     "read_journal",

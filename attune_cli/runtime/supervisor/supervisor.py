@@ -18,11 +18,11 @@ from attune_cli.runtime.supervisor.journal import Journal
 from attune_cli.runtime.supervisor.launch import NotStartedError
 from attune_cli.runtime.supervisor.pump import Drain
 from attune_cli.runtime.supervisor.run import Run, not_started
-from attune_cli.runtime.supervisor.values import RunExit, Spawn, Stop
+from attune_cli.runtime.supervisor.values import Forget, RunExit, Spawn, Stop
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from attune_cli.runtime.clock import Clock
@@ -44,6 +44,9 @@ class _Close:
     """Kill what still runs, and end the loop."""
 
 
+_Command = Spawn | Stop | Forget | _Close
+
+
 class Supervisor:
     """Runs processes for an engine. Commands may come from any thread and return at once.
 
@@ -55,7 +58,7 @@ class Supervisor:
         self._clock = clock
         self._report = report
         self._lock = threading.Lock()
-        self._commands: deque[Spawn | Stop | _Close] = deque()
+        self._commands: deque[_Command] = deque()
         self._known: set[str] = set()
         self._closed = False
         self._runs: dict[str, Run] = {}
@@ -92,6 +95,17 @@ class Supervisor:
         """Say whether a run was spawned and its end is not yet reported."""
         return run in self._known
 
+    def running(self) -> list[str]:
+        """Return the runs that were spawned and whose end is not yet reported."""
+        with self._lock:
+            return list(self._known)
+
+    def forget(self, runs: Sequence[str]) -> None:
+        """Say that the reported ends of `runs` are committed."""
+        with self._lock:
+            if not self._closed:
+                self._submit(Forget(tuple(runs)))
+
     def close(self) -> None:
         """Kill what still runs (reported as cancelled), reap everything, and end the thread."""
         with self._lock:
@@ -103,7 +117,12 @@ class Supervisor:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def _submit(self, command: Spawn | Stop | _Close) -> None:
+    def leave(self) -> None:
+        """Close, and remove the journal unless somebody may yet come for an end in it."""
+        self.close()
+        self._journal.remove_if_needless()
+
+    def _submit(self, command: _Command) -> None:
         self._commands.append(command)
         # A full pipe wakes as well as a longer one.
         with suppress(BlockingIOError):
@@ -169,6 +188,8 @@ class Supervisor:
                     self._begin(spawn)
                 case Stop(run=name, grace_seconds=grace_seconds):
                     self._stop(name, grace_seconds)
+                case Forget(runs=runs):
+                    self._journal.forget(runs)
                 case _Close():
                     self._close_until = monotonic_seconds() + _CLOSE_SECONDS
                     for name in tuple(self._runs):
@@ -200,7 +221,8 @@ class Supervisor:
 
     def _deliver(self, run_exit: RunExit) -> None:
         self._runs.pop(run_exit.run, None)
-        self._known.discard(run_exit.run)
+        with self._lock:
+            self._known.discard(run_exit.run)
         try:
             self._report(run_exit)
         except Exception:  # noqa: BLE001  # a fault of the listener must not end the loop

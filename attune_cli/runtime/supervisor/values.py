@@ -45,6 +45,13 @@ class Stop:
     grace_seconds: float | None = None
 
 
+@immutable
+class Forget:
+    """The ends of these runs are committed; their journal need not keep them."""
+
+    runs: tuple[str, ...]
+
+
 @immutable(kw_only=True)
 class StreamSummary:
     """What became of one stream: bytes and lines kept (without the marker), and bytes dropped.
