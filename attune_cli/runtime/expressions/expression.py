@@ -1,0 +1,59 @@
+"""An expression: read once, computed often."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.expressions.compiling import Compiler
+from attune_cli.runtime.expressions.faults import ExpressionError, ParseError
+from attune_cli.runtime.expressions.parsing import MAX_LENGTH, parse_expression
+from attune_cli.runtime.expressions.running import NAMES, Run
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.expressions.compiling import Compute
+    from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.model.actions import Json
+
+_PLAIN_PATH = re.compile(rf"\s*({'|'.join(NAMES)})((?:\.[^\s.{{}}\[\]()|\"'+*/%,<>=!~:&\\]+)+)\s*")
+"""A dotted path as rules know it: a segment may hold what would be an operator elsewhere, as in `x.content-type`."""
+
+
+@immutable
+class Expression:
+    text: str
+    compute: Compute
+    unknown: tuple[tuple[str, int], ...] = ()
+    """Names that lead nowhere, with their places in the text."""
+
+    def value(self, run: Run) -> Json:
+        """Compute it; a Missing where it is a path that leads nowhere. Raises ExpressionError, and nothing else."""
+        try:
+            result = self.compute(run)
+            run.charge(result)
+        except ExpressionError:
+            raise
+        except (ValueError, TypeError, ArithmeticError, LookupError, RecursionError):
+            raise ExpressionError("it cannot be computed") from None
+        else:
+            return result
+
+
+def read_expression(text: str) -> Expression:
+    """Compile an expression; raises ParseError."""
+    plain = _PLAIN_PATH.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    if plain is not None:
+        name, path = plain[1], tuple(plain[2][1:].split("."))
+        return Expression(text.strip(), lambda run: run.look(name, path))
+    compiler = Compiler()
+    try:
+        compute = compiler.compile(parse_expression(text))
+    except RecursionError:
+        raise ParseError("is nested too deeply") from None
+    return Expression(text.strip(), compute, tuple(compiler.unknown))
+
+
+def evaluate(text: str, scope: Scope) -> Json:
+    """Read and compute an expression once, for tests and for the command line."""
+    return read_expression(text).value(Run(scope))

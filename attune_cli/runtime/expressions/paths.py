@@ -1,0 +1,30 @@
+"""Paths into an event by which rules group what happens, e.g. `event.payload.host`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attune_cli.runtime.expressions.json_values import Missing
+from attune_cli.runtime.expressions.running import walk
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.model.actions import Json
+
+_EVENT = ("id", "trigger", "trigger_ref", "payload", "created")
+
+
+def value_of(path: str, scope: Scope) -> Json:
+    """Return what a path leads to in the event, an index being a segment too; None when it leads nowhere."""
+    value = walk(scope.event, path.removeprefix("event.").split("."))
+    return None if isinstance(value, Missing) else value
+
+
+def fault_of(path: str) -> str | None:
+    """Say what is wrong with such a path, or None."""
+    parts = path.split(".")
+    if parts[0] != "event" or len(parts) == 1 or not all(parts):
+        return "expected a path into the event, e.g. event.payload.host"
+    if parts[1] not in _EVENT:
+        return f"an event has {', '.join(_EVENT)}"
+    return None
