@@ -36,5 +36,4 @@ def down(
         )
     context.out.record({"kind": "stopped", "stopped": daemon.pid, "running": left}, SHOWN)
     if left:
-        runs = "1 run goes" if left == 1 else f"{left} runs go"
-        context.out.note(f"{runs} on; the next daemon takes over: attune up")
+        context.out.note(f"{background.runs_go_on(left)} on; the next daemon takes over: attune up")

@@ -58,10 +58,10 @@ def drain(
 def reload(context: Context) -> None:
     """Let the daemon read its settings again. What runs goes on; address and port stay as they are."""
     from attune_cli.serving import background
-    from attune_cli.serving.condition import SHOWN, running_daemon, status_record
+    from attune_cli.serving.condition import SECTIONS, SHOWN, running_daemon, status_record
 
     daemon = background.tell_to_reload(context, running_daemon(context))
-    context.out.record(status_record(context, daemon), SHOWN)
+    context.out.record(status_record(context, daemon), SHOWN, SECTIONS)
 
 
 @app.command(

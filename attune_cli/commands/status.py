@@ -18,11 +18,11 @@ def status(
 ) -> int:
     """Show the daemon of this home. Exit 6 when none runs, 124 when it is not ready in time."""
     from attune_cli.errors import TimedOutError
-    from attune_cli.serving.condition import SHOWN, duration, status_record
+    from attune_cli.serving.condition import SECTIONS, SHOWN, duration, status_record
     from attune_cli.serving.condition import wait_ready as wait
 
     daemon = wait(context, duration("--wait-ready", wait_ready or "0"))
-    context.out.record(status_record(context, daemon), SHOWN)
+    context.out.record(status_record(context, daemon), SHOWN, SECTIONS)
     if daemon is None:
         context.out.hint("attune up -d")
         return 6

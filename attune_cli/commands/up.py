@@ -24,7 +24,7 @@ def up(
 ) -> int:
     """Start the daemon of this home; Ctrl-C ends it, and what runs goes on. Exit 5 when one runs already."""
     from attune_cli.serving import background
-    from attune_cli.serving.condition import SHOWN, duration, status_record
+    from attune_cli.serving.condition import SECTIONS, SHOWN, duration, status_record
     from attune_cli.serving.foreground import serve, serve_options
 
     seconds = duration("--wait-ready", wait_ready)
@@ -32,7 +32,7 @@ def up(
     if detach:
         with progress(context, "starting the daemon"):
             daemon = background.start(context, options.words(), wait_seconds=seconds)
-        context.out.record(status_record(context, daemon), SHOWN)
+        context.out.record(status_record(context, daemon), SHOWN, SECTIONS)
         context.out.hint("attune down ends it")
         return 0
     serve(context, options, log_format="text")

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from attune_cli.config import find_project
 from attune_cli.errors import AttuneError, ConflictError, PendingError, TimedOutError, UnavailableError
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, pause
 from attune_cli.runtime.engine.doorbell import ring_host
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from attune_cli.context import Context
     from attune_cli.runtime.engine.lease import Daemon
 
-_LOOK_SECONDS = 0.02
+_SILENT = ("--log-format", "none", "-o", "json")
+_LOOK_SECONDS = 0.05
 _END_SECONDS = 30.0
 """How long a daemon may take to end after it was told to."""
 
@@ -37,10 +39,8 @@ def start(context: Context, options: Sequence[str], *, wait_seconds: float) -> D
             code="daemon_running",
             hint="attune status",
         )
-    directory = () if context.directory is None else ("-C", str(context.directory.absolute()))
-    command = [sys.executable, "-m", "attune_cli", *directory, "--home", str(context.home.path)]
     process = subprocess.Popen(
-        [*command, "serve", "--log-format", "none", "-o", "json", *options],
+        [sys.executable, "-m", "attune_cli", *place_words(context), "serve", *_SILENT, *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -62,6 +62,12 @@ def start(context: Context, options: Sequence[str], *, wait_seconds: float) -> D
                 hint="attune engine logs",
             )
         pause(_LOOK_SECONDS)
+
+
+def place_words(context: Context) -> list[str]:
+    """Return the options by which another process finds the same home and the same settings from anywhere."""
+    project = find_project(context.directory, os.environ)
+    return [*(("-C", str(project)) if project else ()), "--home", str(context.home.path)]
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:
@@ -104,14 +110,20 @@ def end(context: Context, daemon: Daemon, *, drain_seconds: float, cancel_runnin
         _cancel_all(context, daemon)
         drain_seconds = drain_seconds or context.settings.grace_seconds + _END_SECONDS
     if drain_seconds and not drained(context, daemon, drain_seconds):
+        runs = runs_go_on(_still_running(context, daemon))
         raise PendingError(
-            f"{_still_running(context, daemon)} runs go on after {drain_seconds:g} s; the daemon starts nothing more",
+            f"{runs} on after {drain_seconds:g} s; the daemon starts nothing more",
             code="still_running",
             hint="attune down --cancel-running",
         )
     _signal(daemon, signal.SIGTERM)
     _await_end(context, daemon)
     return _still_running(context, daemon)
+
+
+def runs_go_on(number: int) -> str:
+    """Return the beginning of a sentence about so many runs."""
+    return "1 run goes" if number == 1 else f"{number} runs go"
 
 
 def tell_to_drain(daemon: Daemon) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli import __version__
 from attune_cli.errors import UnavailableError, UsageError
-from attune_cli.output import Column
+from attune_cli.output import Column, Section
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, pause, rfc3339
 from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.host import open_store_for_reading
 from attune_cli.runtime.model.quantities import parse_duration
-from attune_cli.runtime.store import execution_search
+from attune_cli.runtime.services.overview import describe
 
 if TYPE_CHECKING:
     from attune_cli.context import Context
@@ -27,6 +27,22 @@ SHOWN = (
     Column("Version", "version"),
     Column("Home", "home"),
     Column("Executions", "executions"),
+    Column("Pending events", "pending_events"),
+)
+SECTIONS = (
+    Section(
+        "Next timers", "next_timers", (Column("Rule", "rule_ref"), Column("At", "next_fire_at", kind="time"))
+    ),
+    Section(
+        "Sensors",
+        "sensors",
+        (
+            Column("Sensor", "sensor_ref"),
+            Column("Status", "status"),
+            Column("Restarts", "restarts"),
+            Column("Error", "error", kind="text"),
+        ),
+    ),
 )
 
 _LOOK_SECONDS = 0.05
@@ -81,7 +97,7 @@ def status_record(context: Context, daemon: Daemon | None) -> dict[str, Any]:
     store = open_store_for_reading(context.home, context.settings)
     try:
         with store.read(SystemClock().now()) as tx:
-            record["executions"] = execution_search.live_counts(tx)
+            record |= describe(tx)
     finally:
         store.close()
     return record

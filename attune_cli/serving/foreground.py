@@ -58,11 +58,11 @@ def serve(
     options: ServeOptions,
     *,
     log_format: LogFormat | None,
-    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run the daemon in this process until a signal ends it; raises AttuneError when it cannot."""
-    from attune_cli.runtime.daemon import Daemon, open_log
+    from attune_cli.runtime.daemon import Daemon, open_log, stand_aside
 
+    stand_aside()
     settings = context.settings
     open_store(context.home, settings).close()
     open_log(context.home.daemon_log, stderr=log_format)
@@ -76,7 +76,7 @@ def serve(
         ],
         api=_api,
     )
-    daemon.run(ready)
+    daemon.run()
 
 
 def _settings(context: Context) -> Settings:

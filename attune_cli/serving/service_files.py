@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import ConflictError, UnavailableError
+from attune_cli.serving.background import place_words
 
 if TYPE_CHECKING:
     from attune_cli.context import Context
@@ -39,7 +40,7 @@ WantedBy={target}
 
 def systemd_unit(context: Context, *, user: bool) -> str:
     """Return a unit file (systemd.service(5)) for this home."""
-    words = [*_program(), "--home", str(context.home.path), "serve", "--log-format", "json"]
+    words = [*_program(), *place_words(context), "serve", "--log-format", "json"]
     command = " ".join(shlex.quote(word.replace("%", "%%")) for word in words)
     return _UNIT.format(
         home=context.home.path, command=command, target="default.target" if user else "multi-user.target"
@@ -53,7 +54,7 @@ def launchd_list(context: Context) -> str:
     return plistlib.dumps(
         {
             "Label": "attune",
-            "ProgramArguments": [*_program(), "--home", str(context.home.path), "serve"],
+            "ProgramArguments": [*_program(), *place_words(context), "serve"],
             "RunAtLoad": True,
             "KeepAlive": {"SuccessfulExit": False},
             "AbandonProcessGroup": True,

@@ -55,7 +55,10 @@ class World:
         self.ends: dict[str, RunExit] = {}
         self._ended = threading.Condition()
         self._count = 0
-        self.journal = folder / "journal"
+        self.begin()
+
+    def begin(self) -> None:
+        self.journal = self.folder / "journal"
         self.supervisor = Supervisor(journal=self.journal, clock=SystemClock(), report=self._report)
         self.supervisor.start()
 

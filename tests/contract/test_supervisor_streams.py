@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attune_cli.runtime.supervisor import read_index
+from tests.contract.supervisor_process_world import ProcessWorld
 from tests.contract.supervisor_world import World, output, until
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 MEBIBYTE = 1024 * 1024
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path) as world:
+@pytest.fixture(params=[World, ProcessWorld], ids=["thread", "process"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    with request.param(tmp_path) as world:
         yield world
 
 

@@ -40,11 +40,11 @@ Word = Literal["stop", "drain", "reload", "restart", "failed"]
 _LOOK_SECONDS = 2.0
 """How often the daemon looks whether its database is still where it was."""
 
-_LONGEST_PAUSE_SECONDS = 60.0
 _PATIENT_RESTARTS = 5
 """After so many failures in a row the daemon gives up, and whoever started it decides."""
 
 _HEALTHY_SECONDS = 60.0
+_HUNG_SECONDS = 30.0
 
 _WORDS: Mapping[int, Word] = {
     signal.SIGTERM: "stop",
@@ -107,7 +107,7 @@ class Daemon:
 
     # --- its life, on the main thread
 
-    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+    def run(self) -> None:
         """Run until somebody says stop; raises AttuneError when it cannot start or cannot go on."""
         for number, word in _WORDS.items():
             signal.signal(number, lambda _number, _frame, word=word: self._words.put(word))
@@ -120,7 +120,6 @@ class Daemon:
             self._tell(is_ready=True)
             tell_service_manager("READY=1")
             log.info("ready%s", f" at {self.url}" if self.url else "")
-            ready()
             self._wait()
         except Exception as error:
             # An error of the user's world needs no traceback.
@@ -184,7 +183,9 @@ class Daemon:
                     self._mend()
 
     def _is_alive(self) -> bool:
-        return self._room.loop.failure is None
+        """Tell whether the engine still looks around; it may wait for a busy file for as long as it may wait."""
+        patience = self.settings.busy_timeout_seconds + _HUNG_SECONDS
+        return monotonic_seconds() - self._room.loop.looked_at < patience
 
     def _look(self) -> None:
         """Raise when the database is no longer the file that is open: what is written would be lost to everybody."""
@@ -236,8 +237,8 @@ class Daemon:
         if failure is None or self._failures > _PATIENT_RESTARTS:
             raise UnavailableError("the engine failed again and again", code="engine_failed") from failure
         with suppress(queue.Empty):
-            pause = min(_LONGEST_PAUSE_SECONDS, 2.0 ** (self._failures - 1))
-            if self._words.get(timeout=pause) == "stop":
-                self._words.put("stop")
+            word = self._words.get(timeout=2.0 ** (self._failures - 1))
+            self._words.put(word)
+            if word == "stop":
                 return
         self._restart()

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Literal
 
@@ -56,3 +57,11 @@ def open_log(path: Path, *, stderr: LogFormat | None) -> None:
         text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
         shown.setFormatter(_Lines() if stderr == "json" else text)
         root.addHandler(shown)
+    threading.excepthook = _log_thread
+
+
+def _log_thread(ended: threading.ExceptHookArgs) -> None:
+    """Say that a thread ended by an exception: what it says on stderr may reach nobody."""
+    name = "a thread" if ended.thread is None else f"the thread {ended.thread.name}"
+    if ended.exc_value is not None:
+        logging.getLogger("attune.daemon").error("%s ended", name, exc_info=ended.exc_value)

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from attune_cli.errors import UnavailableError
-from attune_cli.runtime.clock import SECOND
+from attune_cli.runtime.clock import SECOND, monotonic_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +34,8 @@ class EngineLoop:
         self, *, engine: Engine, store: Store, clock: Clock, doorbell: Doorbell, changed: Callable[[], None]
     ) -> None:
         self.failure: BaseException | None = None
+        self.looked_at = monotonic_seconds()
+        """When it last looked around; at most some seconds ago while it is well."""
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -68,6 +70,7 @@ class EngineLoop:
             version = self._store.data_version()
             self._changed()
             while not self._leaving:
+                self.looked_at = monotonic_seconds()
                 due = self._engine.next_due
                 if not self._engine.has_news and not self._doorbell.wait(self._patience(due)):
                     # Nobody rang: something may be due, or another process may have committed without a ring.
