@@ -1,8 +1,9 @@
 """The triggers that make the transition table law: made from model/states.py, made again after every migration.
 
 `execution_guard` aborts an illegal change, `execution_final` any change of an ended row, and the other two
-write history and notification of each change in the statement that makes it, so none can be forgotten. Events and
-enforcements tell of themselves in the same way, and whatever changes a rule counts in `rules_version`.
+write history and notification of each change in the statement that makes it, so none can be forgotten. Events,
+enforcements and the processes of sensors tell of themselves in the same way, and whatever changes a rule counts in
+`rules_version`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ _ENFORCEMENT_PAYLOAD = """json_object(
     'entity_type', 'enforcement', 'entity_id', NEW.id, 'id', NEW.id, 'rule', NEW.rule, 'rule_ref', NEW.rule_ref,
     'trigger_ref', NEW.trigger_ref, 'event', NEW.event, 'status', NEW.status, {old_status}
     'execution', NEW.execution, 'created', NEW.created, 'resolved_at', NEW.resolved)"""
+
+_SENSOR_PAYLOAD = """json_object(
+    'entity_type', 'sensor', 'entity_id', sensor.id, 'id', sensor.id, 'sensor_ref', sensor.ref,
+    'status', NEW.status, 'old_status', OLD.status, 'error', NEW.error, 'updated', NEW.updated)"""
 
 _RULES_CHANGE_WITH = ("rule", "trigger", "action", "pack", "sensor")
 """The tables whose rows say what rules there are, what they do, and what watches for them."""
@@ -91,6 +96,13 @@ END""",
         """CREATE TRIGGER rule_disabled AFTER UPDATE OF enabled ON rule
 WHEN NOT NEW.enabled
 BEGIN DELETE FROM timer WHERE rule = NEW.id; END""",
+        f"""CREATE TRIGGER sensor_process_changed AFTER UPDATE OF status ON sensor_process
+WHEN NEW.status <> OLD.status
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  SELECT 'sensor_status_changed', 'sensor', sensor.id, {_SENSOR_PAYLOAD}, NEW.updated
+  FROM sensor WHERE sensor.ref = NEW.sensor_ref;
+END""",
         *(
             f"""CREATE TRIGGER {table}_{word}_counts AFTER {event} ON "{table}"
 BEGIN

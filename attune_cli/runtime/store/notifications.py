@@ -59,8 +59,15 @@ def last_before(tx: Transaction, instant: Instant) -> int:
 
 
 def newest(tx: Transaction) -> int:
-    """Return the last sequence, 0 when nothing ever changed."""
-    return int(tx.execute("SELECT coalesce(max(sequence), 0) FROM notification").fetchone()[0])
+    """Return the last sequence, 0 when nothing ever changed. Deleting what is old does not take it back."""
+    row = tx.execute("SELECT seq FROM sqlite_sequence WHERE name = 'notification'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def oldest(tx: Transaction) -> int:
+    """Return the first sequence that is still there; the one that comes next when there is none."""
+    row = tx.execute("SELECT min(sequence) FROM notification").fetchone()
+    return newest(tx) + 1 if row[0] is None else int(row[0])
 
 
 def delete_before(tx: Transaction, instant: Instant, *, limit: int) -> int:
