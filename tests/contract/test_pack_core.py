@@ -46,6 +46,10 @@ def test_it_holds_what_every_attune_has() -> None:
             "alert",
             "queue_started",
             "queue_empty",
+            "execution_finished",
+            "rule_fired",
+            "inquiry_created",
+            "inquiry_responded",
         )
     }
     assert [sensor.ref for sensor in SOURCE.of(SensorDefinition)] == ["core.timer_sensor"]

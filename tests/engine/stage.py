@@ -22,6 +22,7 @@ from attune_cli.runtime.store.sealing import Sealer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from attune_cli.runtime.engine.reactor import Reactor
     from attune_cli.runtime.model.facts import Fact
 
 GOOD = Outcome(succeeded=True, exit_code=0)
@@ -96,6 +97,8 @@ class Stage:
         self.pokes: list[str] = []
         self.settings = Settings(**settings)
         self.sealer = Sealer(folder / "secret.key")
+        self.reactor: Reactor | None = None
+        """Given to each daemon."""
 
     # --- hosts
 
@@ -109,6 +112,7 @@ class Stage:
             jobs=JobReader(self.sealer),
             slots=self.settings.slots,
             poke=self.pokes.append,
+            reactor=self.reactor if kind == "daemon" else None,
         )
         self.engines[name] = engine
         engine.boot(list(dead))

@@ -30,5 +30,5 @@ STARTED_WAITING_PER_TICK = 200
 SWEPT_PER_TICK = 500
 """Rows of each kind deleted in one commit because they are old."""
 
-SWEEP_SECONDS = 60
+SWEEP_SECONDS = 600
 """How long the reactor rests when nothing was left to be swept."""

@@ -19,3 +19,7 @@ class Reactor(Protocol):
         A fault of one rule is recorded and is that rule's alone: only the store's own errors are raised.
         """
         ...
+
+    def has_news(self, tx: Transaction) -> bool:
+        """Tell, at the end of a tick, whether what came after `react` has to be reacted to."""
+        ...

@@ -139,6 +139,8 @@ class Engine:
                 if seen.cancels:
                     effects += self._intents_stage(tx)
                 effects += self._admission_stage(tx, seen)
+                if self._reactor is not None and self._reactor.has_news(tx):
+                    reaction_due = tx.now
                 if freed and seen.other_waiting_host is not None:
                     effects.append(Poke(seen.other_waiting_host))
         except Exception as error:

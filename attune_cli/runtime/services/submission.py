@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from attune_cli.config import Settings
+    from attune_cli.errors import AttuneError
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.definitions import PolicyDefinition
     from attune_cli.runtime.model.entities import Execution
@@ -120,6 +121,37 @@ def submit(
     execution_id = executions.insert(tx, new)
     if full:
         _refuse_by_policy(tx, execution_id, group, size)
+    return Submitted(execution_id)
+
+
+def submit_faulty(
+    tx: Transaction, submission: Submission, *, error: AttuneError, sealer: Sealer, host: str | None
+) -> Submitted:
+    """Insert an execution whose parameters are refused, and end it as failed with every fault in its error.
+
+    For what nobody waits to correct: a rule's decision to act is told where its runs are looked for.
+    """
+    definition = submission.definition or pin(tx, submission.action_ref)
+    parameters = {name: value for name, value in submission.parameters.items() if _unfit(value) is None}
+    sealed = _seal(definition.action, parameters, submission.environment, sealer)
+    execution_id = executions.insert(
+        tx,
+        executions.NewExecution(
+            action_ref=submission.action_ref,
+            job=jobs.intern(tx, definition),
+            host=host,
+            parameters=executions.dump(parameters),
+            sealed=sealed,
+            labels=executions.dump(submission.labels),
+            **_origin(tx, submission),
+        ),
+    )
+    execution = executions.startable(tx, execution_id)
+    if execution is not None:
+        faults = "; ".join(f"{fault.path}: {fault.message}" for fault in error.details)
+        message = f"{error.message}: {faults}" if faults else error.message
+        outcome = Outcome(succeeded=False, error=RunError(type=error.code, message=message))
+        executions.finish(tx, execution, Status.FAILED, outcome)
     return Submitted(execution_id)
 
 

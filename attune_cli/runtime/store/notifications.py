@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from attune_cli.values import immutable
@@ -40,12 +41,15 @@ def since(tx: Transaction, sequence: int, *, limit: int = 1000) -> list[Notifica
     ]  # fmt: skip
 
 
-def any_since(tx: Transaction, sequence: int, notification_types: tuple[str, ...]) -> bool:
-    """Tell whether a change of one of these types came after a sequence."""
-    marks = ", ".join("?" for _ in notification_types)
+def any_since(
+    tx: Transaction, sequence: int, notification_types: tuple[str, ...], statuses: tuple[str, ...]
+) -> bool:
+    """Tell whether a change of one of these types came after a sequence; of executions, to one of these statuses."""
     row = tx.execute(
-        f"SELECT 1 FROM notification WHERE sequence > ? AND notification_type IN ({marks}) LIMIT 1",
-        (sequence, *notification_types),
+        """SELECT 1 FROM notification WHERE sequence > ? AND notification_type IN (SELECT value FROM json_each(?))
+             AND (entity_type <> 'execution'
+                  OR json_extract(payload, '$.status') IN (SELECT value FROM json_each(?))) LIMIT 1""",
+        (sequence, json.dumps(notification_types), json.dumps(statuses)),
     ).fetchone()
     return row is not None
 

@@ -6,38 +6,12 @@ from typing import TYPE_CHECKING
 
 from attune_cli.runtime.store import definitions
 from attune_cli.runtime.store.meta import value
-from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.definitions import Row
 
 _COLUMNS = "id, ref, pack, label, description, enabled, is_adhoc, definition, created, updated"
-
-
-@immutable
-class Glance:
-    """What the reactor looks at first, in one statement: most ticks have nothing for it to do."""
-
-    rules_version: int
-    next_timer: Instant | None
-    next_verdict: Instant | None
-    has_events: bool
-    has_waiting: bool
-    """Enforcements that wait for their turn."""
-
-
-def glance(tx: Transaction) -> Glance:
-    """Return what there is to do, as far as it can be told cheaply."""
-    row = tx.execute(
-        """SELECT (SELECT value FROM meta WHERE name = 'rules_version'),
-             (SELECT min(due) FROM timer WHERE due IS NOT NULL),
-             (SELECT min(due) FROM verdict WHERE due IS NOT NULL),
-             EXISTS (SELECT 1 FROM event WHERE pending),
-             EXISTS (SELECT 1 FROM enforcement WHERE status = 'created')"""
-    ).fetchone()
-    return Glance(int(row[0] or 0), row[1], row[2], bool(row[3]), bool(row[4]))
 
 
 def version(tx: Transaction) -> int:

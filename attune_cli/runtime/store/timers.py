@@ -95,17 +95,18 @@ def put(
     policy: dict[str, Any],
     state: State,
     error: str | None,
+    anchor: Instant,
     planned: Instant | None,
     due: Instant | None,
 ) -> None:
-    """Begin a timer anew, counting from now; how often it has fired is kept."""
+    """Begin a timer anew; how often it has fired is kept."""
     tx.execute(
         """INSERT INTO timer (rule, rule_updated, schedule, policy, state, error, anchor, planned, due)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (rule) DO UPDATE SET rule_updated = excluded.rule_updated, schedule = excluded.schedule,
              policy = excluded.policy, state = excluded.state, error = excluded.error, anchor = excluded.anchor,
              planned = excluded.planned, due = excluded.due, last_planned = NULL""",
-        (rule, rule_updated, dump(schedule), dump(policy), state, error, tx.now, planned, due),
+        (rule, rule_updated, dump(schedule), dump(policy), state, error, anchor, planned, due),
     )
 
 

@@ -1,0 +1,138 @@
+"""From a rule's decision to an execution, or to the reason why there can be none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from attune_cli.errors import AttuneError
+from attune_cli.runtime.model.entities import REDACTED
+from attune_cli.runtime.model.parameters import leaf_at, secret_pointers
+from attune_cli.runtime.model.pointers import parse_pointer, put_at
+from attune_cli.runtime.services.submission import Origin, Submission, submit, submit_faulty
+from attune_cli.runtime.store import definitions, enforcements, executions
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from attune_cli.config import Settings
+    from attune_cli.runtime.expressions.templates import Filled
+    from attune_cli.runtime.model.events import EnforcementStatus, Event
+    from attune_cli.runtime.reactions.rulebook import Rule
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.sealing import Sealer
+
+_FAULTY_PARAMETERS = frozenset({"invalid_params", "parameters_too_large"})
+
+
+@immutable(kw_only=True)
+class Starter:
+    """What an execution is started with besides what its rule says. `host` owns it; None leaves it to the daemon."""
+
+    settings: Settings
+    sealer: Sealer
+    host: str | None = None
+
+
+@immutable(kw_only=True)
+class Enforced:
+    """What came of an enforcement: an execution, or an error. Both None: it waits for its turn."""
+
+    enforcement: int
+    execution: int | None = None
+    error: str | None = None
+
+
+def enforce(tx: Transaction, starter: Starter, rule: Rule, event: Event, filled: Filled) -> Enforced:
+    """Write down that a rule acts on an event, and start its action, unless the rule's mode lets it wait."""
+    enforcement = enforcements.insert(
+        tx,
+        event=event.id,
+        rule=rule.id,
+        rule_ref=rule.ref,
+        trigger_ref=event.trigger_ref,
+        conditions=rule.definition.conditions,
+    )
+    if _has_to_wait(tx, rule, enforcement):
+        return Enforced(enforcement=enforcement)
+    return carry_out(tx, starter, rule, event, filled, enforcement)
+
+
+def carry_out(
+    tx: Transaction, starter: Starter, rule: Rule, event: Event, filled: Filled, enforcement: int
+) -> Enforced:
+    """Start the action of an enforcement whose turn has come."""
+    action = definitions.get(tx, "action", rule.definition.action_ref)
+    if action is None or not action.enabled:
+        error = f"action '{rule.definition.action_ref}' {'is disabled' if action else 'is gone'}"
+        return close(tx, enforcement, "disabled", error)
+    schema = action.definition["parameters"]
+    exposed = _exposed(schema, filled)
+    if exposed:
+        error = (
+            f"{', '.join(exposed)}: a secret value may only be given to a parameter that is declared secret"
+        )
+        return close(tx, enforcement, "processed", error)
+    parameters = cast("dict[str, Any]", filled.value)
+    submission = Submission(
+        action_ref=action.ref,
+        parameters=parameters,
+        origin=Origin(
+            enforcement=enforcement, rule_ref=rule.ref, trigger_ref=event.trigger_ref, depth=event.depth + 1
+        ),
+    )
+    try:
+        started = submit(tx, submission, settings=starter.settings, sealer=starter.sealer, host=starter.host)
+    except AttuneError as error:
+        if error.code not in _FAULTY_PARAMETERS:
+            return close(tx, enforcement, "processed", error.message)
+        started = submit_faulty(tx, submission, error=error, sealer=starter.sealer, host=starter.host)
+    enforcements.resolve(
+        tx, enforcement, "processed", config=_redacted(schema, parameters), execution=started.id
+    )
+    return Enforced(enforcement=enforcement, execution=started.id)
+
+
+def close(tx: Transaction, enforcement: int, status: EnforcementStatus, error: str) -> Enforced:
+    """End an enforcement that comes to nothing."""
+    enforcements.resolve(tx, enforcement, status, error=error)
+    return Enforced(enforcement=enforcement, error=error)
+
+
+def _has_to_wait(tx: Transaction, rule: Rule, enforcement: int) -> bool:
+    """Do what the rule's mode says of runs that go on; tells whether they have to end first."""
+    if rule.definition.mode not in {"queued", "replace"}:
+        return False
+    running = executions.live_of_rule(tx, rule.ref)
+    before = [one for one in enforcements.waiting_of(tx, rule.id) if one != enforcement]
+    if rule.definition.mode == "replace":
+        for one in before:
+            close(tx, one, "disabled", f"replaced by enforcement {enforcement}")
+        for execution in running:
+            executions.request_cancel(tx, execution, f"replaced by a newer run of rule '{rule.ref}'")
+        return bool(running)
+    return bool(running or before)
+
+
+def _exposed(schema: dict[str, Any], filled: Filled) -> list[str]:
+    """Return the parameters by which a secret would get out: those that hold one and are not declared secret."""
+    paths = [parse_pointer(pointer) for pointer in sorted(filled.secrets)]
+    return [".".join(path) for path in paths if not _is_declared_secret(schema, path)]
+
+
+def _is_declared_secret(schema: dict[str, Any], path: list[str]) -> bool:
+    """Tell whether the value at a path, or one that holds it, is declared secret as a whole."""
+    parts = [int(part) if part.isdecimal() else part for part in path]
+    around = (leaf_at(schema, parts[:length]) for length in range(1, len(parts) + 1))
+    return any(leaf is not None and leaf.get("secret") is True for leaf in around)
+
+
+def _redacted(schema: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters as they may be written down in the clear."""
+    pointers = secret_pointers(schema, parameters)
+    if not pointers:
+        return parameters
+    import json
+
+    copy: dict[str, Any] = json.loads(executions.dump(parameters))
+    for pointer in pointers:
+        put_at(copy, pointer, dict(REDACTED))
+    return copy
