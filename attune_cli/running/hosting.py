@@ -96,13 +96,18 @@ def run_here(work: Work, submission: Submission) -> int:
     """Submit and run in this process; its end ends the run."""
     context = work.context
     with InlineHost(context.home, context.settings, work.store) as host:
-        submitted = host.request(
-            lambda tx: submit(tx, submission, settings=context.settings, sealer=host.sealer, host=host.id)
-        ).result()
-        work.tell_submitted(submitted)
-        if submitted.skipped:
-            return 0
-        with cancelled_by_signals(host, [submitted.id], context) as received:
+        started: list[int] = []
+        # Before there is a run: a signal that comes while it starts is to cancel it as well.
+        with cancelled_by_signals(host, started, context) as received:
+            submitted = host.request(
+                lambda tx: submit(tx, submission, settings=context.settings, sealer=host.sealer, host=host.id)
+            ).result()
+            work.tell_submitted(submitted)
+            if submitted.skipped:
+                return 0
+            started.append(submitted.id)
+            if received:
+                host.cancel_tree(submitted.id, signal.Signals(received[0]).name)
             execution = follow_in(host, work, submitted.id)
     return present(context, execution, work.options, received)
 

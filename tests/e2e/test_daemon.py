@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attune_cli.runtime.engine.lease import Daemon, read_lease
+from tests.contract.supervisor_world import zombies
 from tests.e2e.story import Attune, processes_with, show, until
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def _nothing_is_left(home: Home) -> Iterator[None]:
     for supervisor in supervisors(home):
         os.kill(supervisor, signal.SIGTERM)
     until(lambda: not supervisors(home), "the supervisor's end")
+    for child in zombies():  # what `up -d` started was this process's child
+        os.waitpid(child, 0)
 
 
 def test_a_script_starts_the_daemon_where_none_runs_and_ends_it(run: Run, home: Home) -> None:
