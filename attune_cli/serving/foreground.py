@@ -88,9 +88,13 @@ def _settings(context: Context) -> Settings:
     return Configuration.load(directory=context.directory, environment=os.environ).settings
 
 
-def _reactor(_platform: Platform, _options: ServeOptions) -> Reactor | None:
+def _reactor(platform: Platform, options: ServeOptions) -> Reactor:
     """Make the stage of the engine's tick that fires timers and turns events into executions."""
-    return None
+    from attune_cli.runtime.reactions.reactor import Reactions
+
+    return Reactions(
+        settings=platform.settings, sealer=platform.sealer, fires_timers="timers" in options.parts
+    )
 
 
 def _api(_platform: Platform, _execution: int) -> dict[str, str]:

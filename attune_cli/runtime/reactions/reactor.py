@@ -33,19 +33,23 @@ class Reactions:
     Executions are owned by `host`; None leaves them to whoever takes ownerless ones, which is the daemon itself.
     """
 
-    def __init__(self, *, settings: Settings, sealer: Sealer, host: str | None = None) -> None:
+    def __init__(
+        self, *, settings: Settings, sealer: Sealer, host: str | None = None, fires_timers: bool = True
+    ) -> None:
         self._settings = settings
+        self._fires_timers = fires_timers
         self._book = RuleBook(sealer)
         self._writer = VerdictWriter(self._book, Starter(settings=settings, sealer=sealer, host=host))
         self._wanted: Wanted = {}
-        self._renewing = True
+        self._renewing = False
+        """Timers are left to be made."""
         self._last_now: Instant | None = None
         self._next_sweep: Instant = 0
 
     def react(self, tx: Transaction) -> Instant | None:
         """Do a bounded part of what is there to do; see the protocol."""
         left = self._follow_rules(tx, rule_index.version(tx))
-        left |= timers.fire_due(tx)
+        left |= self._fires_timers and timers.fire_due(tx)
         left |= platform_events.observe(tx, self._wanted)
         left |= self._judge_events(tx)
         left |= self._fire_waiting(tx)
@@ -55,7 +59,8 @@ class Reactions:
             self._next_sweep = tx.now if more else tx.now + SWEEP_SECONDS * SECOND
         if left:
             return tx.now
-        dues = (timer_rows.next_due(tx), verdicts.next_due(tx), self._next_sweep)
+        next_timer = timer_rows.next_due(tx) if self._fires_timers else None
+        dues = (next_timer, verdicts.next_due(tx), self._next_sweep)
         return min(due for due in dues if due is not None)
 
     def has_news(self, tx: Transaction) -> bool:
@@ -74,7 +79,7 @@ class Reactions:
         """Notice changed rules, and a clock that was set back; tells whether timers are left to be made."""
         if self._book.refresh(version):
             self._wanted = platform_events.wanted_of(tx, self._book)
-            self._renewing = True
+            self._renewing = self._fires_timers
         if self._last_now is None or tx.now < self._last_now:
             timers.follow_the_clock(tx)
             self._next_sweep = min(self._next_sweep, tx.now + SWEEP_SECONDS * SECOND)
