@@ -36,7 +36,8 @@ WORDS = {
 """Every word in the source of the decoders: any key they know is one of them."""
 SAMPLES: dict[str, Any] = {
     "text": "x", "ref": "demo.x", "list of texts": ["x"], "boolean": True, "integer": 1, "number": 1,
-    "seconds": 1, "schema": {"x": {"type": "string"}}, "any": 1, "list": ["x"], "mapping": {}, "parameter": {},
+    "seconds": 1, "duration": "5m", "schema": {"x": {"type": "string"}}, "any": 1, "list": ["x"],
+    "mapping": {}, "parameter": {},
 }  # fmt: skip
 
 

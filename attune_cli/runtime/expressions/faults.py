@@ -8,13 +8,16 @@ from attune_cli.values import immutable
 
 @immutable
 class Fault(Detail):
-    """A fault of what was written. `steps` lead to the text, `line` and `column` into it, from 1."""
+    """A fault of what was written. `steps` lead to the value; `line` and `column` into its text, from 1.
+
+    Both are 0 where the value as a whole is meant.
+    """
 
     said: str = ""
     """The message without its place in the text."""
     steps: tuple[str | int, ...] = ()
-    line: int = 1
-    column: int = 1
+    line: int = 0
+    column: int = 0
 
 
 def fault_at(
@@ -25,7 +28,7 @@ def fault_at(
     place: tuple[int, int] | None = None,
 ) -> Fault:
     """Make a fault of the value that `steps` lead to; `place` is line and column within its text."""
-    line, column = place or (1, 1)
+    line, column = place or (0, 0)
     where = (
         "" if place is None else f" (column {column})" if line == 1 else f" (line {line}, column {column})"
     )

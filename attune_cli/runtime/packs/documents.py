@@ -8,7 +8,7 @@ is counted before the library recurses into it.
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import field, replace
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, cast
 
@@ -63,6 +63,9 @@ class Document:
     values: dict[Path, Position] = field(default_factory=dict[Path, Position])
     repeated: tuple[tuple[str, Position, Position], ...] = ()
     """Key, where it stands again, where it stood first."""
+    styles: dict[Path, str] = field(default_factory=dict[Path, str])
+    """How a text is written that is not plain: ' " | or >."""
+    lines: tuple[str, ...] = ()
 
     def position_of_key(self, path: Path) -> Position:
         return self.keys.get(path) or self.position_of_value(path)
@@ -72,6 +75,17 @@ class Document:
         while path and path not in self.values:
             path = path[:-1]
         return self.values.get(path, (1, 1))
+
+    def position_within(self, path: Path, line: int, column: int) -> Position:
+        """Return where line and column of the text at `path` stand in the file, as near as its style allows."""
+        start, left = self.position_of_value(path)
+        style = self.styles.get(path, "")
+        if style in {"|", ">"}:
+            first = next((text for text in self.lines[start:] if text.strip()), "")
+            return start + line, len(first) - len(first.lstrip(" ")) + column
+        if line > 1 or start > len(self.lines):
+            return start, left
+        return start, left + column - 1 + len(style)
 
 
 def parse_document(content: bytes) -> Document:
@@ -83,9 +97,10 @@ def parse_document(content: bytes) -> Document:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     parse = cast("Callable[..., Iterator[yaml.Event]]", yaml.parse)  # pyright: ignore[reportUnknownMemberType] - the stub leaves it untyped
     try:
-        return _Builder(parse(content, Loader=loader)).build()
+        document = _Builder(parse(content, Loader=loader)).build()
     except yaml.YAMLError as error:
         raise _translate(error, content) from error
+    return replace(document, lines=tuple(content.decode(errors="replace").splitlines()))
 
 
 def _translate(error: yaml.YAMLError, content: bytes) -> DocumentError:
@@ -113,6 +128,7 @@ class _Builder:
         self._keys: dict[Path, Position] = {}
         self._values: dict[Path, Position] = {}
         self._repeated: list[tuple[str, Position, Position]] = []
+        self._styles: dict[Path, str] = {}
         self._count = 0
 
     def build(self) -> Document:
@@ -128,7 +144,7 @@ class _Builder:
         event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
             raise DocumentError("a second document begins here; one file holds one", _position(event))
-        return Document(value, self._keys, self._values, tuple(self._repeated))
+        return Document(value, self._keys, self._values, tuple(self._repeated), self._styles)
 
     def _next(self) -> yaml.Event:
         return next(self._events)
@@ -166,6 +182,8 @@ class _Builder:
         import yaml
 
         if isinstance(event, yaml.ScalarEvent):
+            if event.style:
+                self._styles[path] = event.style
             return _scalar(event)
         tag = cast("yaml.CollectionStartEvent", event).tag
         if isinstance(event, yaml.SequenceStartEvent):

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attune_cli.errors import did_you_mean
 from attune_cli.runtime.model.parameters import normalise, shown
+from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.model.refs import REF_RULE, is_ref, pack_of, qualify
 from attune_cli.runtime.packs.findings import Finding
 from attune_cli.runtime.packs.schemas import schema_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from attune_cli.runtime.expressions.faults import Fault
     from attune_cli.runtime.model.actions import Json, Schema
     from attune_cli.runtime.packs.documents import Document, Path, Position
     from attune_cli.runtime.packs.findings import Severity
@@ -67,6 +69,21 @@ class Fields:
     def warn_of_key(self, message: str, *inner: str | int, suggestion: str | None = None) -> None:
         position = self._document.position_of_key((*self.path, *inner))
         self._add("warning", message, position, suggestion)
+
+    def note(self, faults: Iterable[Fault], severity: Severity = "error") -> None:
+        """Note faults of expressions within this mapping, each at its place in the file."""
+        for fault in faults:
+            path = (*self.path, *fault.steps)
+            position = (
+                self._document.position_within(path, fault.line, fault.column)
+                if fault.line
+                else self.position(path)
+            )
+            where = ".".join(str(step) for step in fault.steps)
+            got = "" if fault.value is None else f", got {shown(fault.value)}"
+            said, _, suggestion = fault.said.partition("; did you mean ")
+            tail = f"did you mean {suggestion}" if suggestion else None
+            self._add(severity, f"'{where}': {said}{got}", position, tail)
 
     def finish(self, ignored: Collection[str] = ()) -> None:
         """Report the keys that were not asked for: known ones that have no meaning here, and unknown ones."""
@@ -141,6 +158,21 @@ class Fields:
         if is_number and (value > 0 or (value == 0 and not above_zero)):
             return float(value)
         self._wrong(name, "a number of seconds" + (" above 0" if above_zero else ""), value)
+        return None
+
+    def duration(self, *names: str) -> float | None:
+        """Read `45s`, `10m`, `1h30m`, or a number of seconds; more than none at all."""
+        name, value = self._take(*names)
+        if value is None:
+            return None
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        try:
+            seconds = parse_duration(format(value, "f") if is_number else str(value))
+        except ValueError:
+            seconds = 0
+        if seconds > 0:
+            return seconds
+        self._wrong(name, "a duration above 0 such as 45s, 10m or 1h30m", value)
         return None
 
     def choice(self, name: str, options: Sequence[Option], default: Option) -> Option:

@@ -31,6 +31,7 @@ from attune_cli.values import immutable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from attune_cli.runtime.expressions.faults import Fault
     from attune_cli.runtime.model.automations import Definition, WorkflowDefinition
     from attune_cli.runtime.model.definitions import PackManifest
     from attune_cli.runtime.packs.findings import Severity
@@ -139,6 +140,18 @@ def as_installed(sources: Iterable[PackSource], *, is_complete: bool = False) ->
 def runtime_names(runtimes: Iterable[RuntimeDefinition]) -> dict[str, str]:
     """Return lower-case name or alias → ref."""
     return {name.lower(): one.ref for one in runtimes for name in (one.name, *one.aliases)}
+
+
+def place_of_fault(source: PackSource, kind: str, ref: str, fault: Fault) -> str:
+    """Return file:line:column of a fault that was found in a definition after it was read."""
+    shown_as = source.places[kind, ref]
+    file = max((path for path in source.files if shown_as.endswith(path)), key=len)
+    try:
+        document = parse_document((source.folder / file).read_bytes())
+    except (OSError, DocumentError):  # it has changed since
+        return shown_as
+    line, column = document.position_of_value(fault.steps)
+    return f"{shown_as}:{line}:{column}"
 
 
 class _Reader:

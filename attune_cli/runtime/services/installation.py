@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, cast
 from attune_cli import __version__
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError
 from attune_cli.runtime.model.actions import RuntimeDefinition
+from attune_cli.runtime.model.automations import RuleDefinition
 from attune_cli.runtime.model.versions import Requirement, Version, parse_requirement, parse_version
 from attune_cli.runtime.packs.reading import Installed
-from attune_cli.runtime.packs.source import core_pack_folder, read_pack, runtime_names
+from attune_cli.runtime.packs.source import core_pack_folder, place_of_fault, read_pack, runtime_names
 from attune_cli.runtime.packs.staging import StagedPack, forget_content, place, staged
 from attune_cli.runtime.services import pack_config
 from attune_cli.runtime.services.packs import find
+from attune_cli.runtime.services.rule_checks import check_rule
 from attune_cli.runtime.store import definitions, packs
 from attune_cli.runtime.store.definitions import KINDS
 from attune_cli.values import immutable
@@ -165,8 +167,9 @@ def install(
     if dependencies:
         refuse_dependencies(tx, manifest)
     present = packs.get(tx, manifest.ref)
-    folder = place(pack, home, manifest.ref)
     _store(tx, pack, source)
+    _refuse_faulty_rules(tx, source)
+    folder = place(pack, home, manifest.ref)
     if present is None:
         pack_config.begin(tx, manifest, sealer)
     else:
@@ -193,6 +196,23 @@ def _store(tx: Transaction, pack: StagedPack, source: PackSource) -> None:
             _store_definition(tx, kind, pack_id, definition)
         refs = [definition.ref for definition in source.definitions[kind]]
         definitions.delete_others(tx, kind, pack=pack_id, keep=refs)
+
+
+def _refuse_faulty_rules(tx: Transaction, source: PackSource) -> None:
+    """Raise UsageError with every fault of the pack's rules against what is installed, this pack included."""
+    faults = [
+        Detail(place_of_fault(source, "rule", rule.ref, fault), f"'{fault.path}': {fault.said}", fault.value)
+        for rule in source.of(RuleDefinition)
+        for fault in check_rule(tx, rule, doubts=False)
+    ]
+    if faults:
+        count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise UsageError(
+            f"the rules of pack '{source.manifest.ref}' have {count}; nothing was installed",
+            code="pack_faulty",
+            details=faults,
+            hint="attune action show REF",
+        )
 
 
 def _store_definition(tx: Transaction, kind: Kind, pack_id: int, definition: Definition) -> None:

@@ -117,6 +117,39 @@ def upsert(
     )  # fmt: skip
 
 
+def put(
+    tx: Transaction,
+    kind: Kind,
+    *,
+    ref: str,
+    pack_ref: str,
+    label: str,
+    description: str,
+    enabled: bool,
+    definition: dict[str, Any],
+) -> bool:
+    """Insert or replace what a person defines; tells whether anything is other than before."""
+    return tx.changed(
+        f"""INSERT INTO "{kind}" (ref, pack, label, description, enabled, is_adhoc, definition, created, updated)
+            VALUES (:ref, (SELECT id FROM pack WHERE ref = :pack), :label, :description, :enabled, 1, :definition,
+              :now, :now)
+            ON CONFLICT (ref) DO UPDATE SET pack = excluded.pack, label = excluded.label,
+              description = excluded.description, enabled = excluded.enabled, is_adhoc = 1,
+              definition = excluded.definition, updated = excluded.updated
+            WHERE (pack, label, description, enabled, is_adhoc, definition)
+              IS NOT (excluded.pack, excluded.label, excluded.description, excluded.enabled, 1, excluded.definition)""",
+        {
+            "ref": ref, "pack": pack_ref, "label": label, "description": description, "enabled": enabled,
+            "definition": json.dumps(definition, ensure_ascii=False, separators=(",", ":")), "now": tx.now,
+        },
+    )  # fmt: skip
+
+
+def delete(tx: Transaction, kind: Kind, ref: str) -> bool:
+    """Delete one definition; tells whether it was there."""
+    return tx.changed(f'DELETE FROM "{kind}" WHERE ref = ?', (ref,))
+
+
 def delete_others(tx: Transaction, kind: Kind, *, pack: int, keep: list[str]) -> None:
     """Delete what a pack no longer defines; what a person made beside it stays."""
     tx.execute(

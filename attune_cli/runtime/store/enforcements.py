@@ -127,6 +127,16 @@ def of_event(tx: Transaction, event: int) -> list[Enforcement]:
     return [_enforcement(row) for row in rows]
 
 
+def last_of_rules(tx: Transaction, rule_refs: list[str]) -> dict[str, Instant]:
+    """Return when each of these rules acted last; those that never did are not in it."""
+    rows = tx.execute(
+        """SELECT value, (SELECT created FROM enforcement WHERE rule_ref = value ORDER BY id DESC LIMIT 1)
+           FROM json_each(?)""",
+        (dump(rule_refs),),
+    ).fetchall()
+    return {ref: created for ref, created in rows if created is not None}
+
+
 def delete_before(tx: Transaction, instant: Instant, *, limit: int) -> int:
     """Delete enforcements made before an instant that are over, oldest first, at most `limit`; returns how many."""
     return tx.execute(
