@@ -36,6 +36,7 @@ class Attune(Root):
         "status": (f"{_COMMANDS}.status", "Show whether the daemon runs, and what it does."),
         "engine": (f"{_COMMANDS}.engine", "Operate the daemon: its log, its settings, its service."),
         "watch": (f"{_COMMANDS}.watch", "Watch what happens, as it happens."),
+        "notify": (f"{_COMMANDS}.notify", "Tell the world outside: mail, chat, desktop and more."),
         "init": (f"{_COMMANDS}.init", "Start a project here."),
         "validate": (f"{_COMMANDS}.validate", "Check pack and project files; needs no database."),
         "doctor": (f"{_COMMANDS}.doctor", "Check that everything attune needs is there."),

@@ -102,5 +102,11 @@ def _api(_platform: Platform, _execution: int) -> dict[str, str]:
     return {}
 
 
-_MAKERS: Mapping[str, Callable[[Platform, ServeOptions], Part]] = {}
+def _notices(platform: Platform, _options: ServeOptions) -> Part:
+    from attune_cli.runtime.channels import Dispatcher
+
+    return Dispatcher(platform)
+
+
+_MAKERS: Mapping[str, Callable[[Platform, ServeOptions], Part]] = {"notices": _notices}
 """What makes a part, by its name. Each imports what it needs itself: a part that is not wanted costs nothing."""

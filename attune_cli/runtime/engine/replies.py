@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Generic, TypeVar
 
+from attune_cli.errors import UnavailableError
+
 Answer = TypeVar("Answer")
 
 
@@ -24,9 +26,10 @@ class Reply(Generic[Answer]):
         self._error = error
         self._ready.set()
 
-    def result(self) -> Answer:
-        """Wait for the answer; raises what the request raised."""
-        self._ready.wait()
+    def result(self, timeout_seconds: float | None = None) -> Answer:
+        """Wait for the answer; raises what the request raised, and UnavailableError when it does not come in time."""
+        if not self._ready.wait(timeout_seconds):
+            raise UnavailableError("the engine does not answer", code="engine_silent", hint="attune status")
         if self._error is not None:
             raise self._error
         return self._answers[0]

@@ -6,6 +6,7 @@ for `execution.finished` hears of the failed ones too.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from attune_cli.runtime.model.refs import pack_of
@@ -121,3 +122,44 @@ def _any_of(wanted: tuple[str, ...], ref: str | None) -> bool:
 def _packs(payload: Mapping[str, Any]) -> set[str]:
     refs = (payload.get(name) for name in ("action_ref", "rule_ref", "trigger_ref", "sensor_ref"))
     return {pack_of(ref) for ref in refs if ref is not None}
+
+
+@immutable(kw_only=True)
+class Rate:
+    """At most so many messages within any such span; what is more is summed up in one of them."""
+
+    messages: int = 10
+    window_seconds: float = 60.0
+
+
+@immutable(kw_only=True)
+class Wish:
+    """What a channel wants to hear of. Without `on` it hears only of rules that name it."""
+
+    on: tuple[str, ...] = ()
+    subjects: Subjects = Subjects()
+    rate: Rate = Rate()
+    key: str | None = None
+    """The key that holds its URL, when it is not kept with the channel."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Wish:
+        subjects = {name: tuple(refs) for name, refs in document.get("subjects", {}).items()}
+        return cls(
+            on=tuple(document.get("on", ())),
+            subjects=Subjects(**subjects),
+            rate=Rate(**document.get("rate", {})),
+            key=document.get("key"),
+        )
+
+
+@immutable(kw_only=True)
+class Notice:
+    """One message: a line, some more lines, and how loud it is."""
+
+    title: str
+    body: str
+    level: Level = "info"
