@@ -28,6 +28,9 @@ class Attune(Root):
         "run": (f"{_COMMANDS}.run", "Run an action, a file or a command, and keep its record."),
         "execution": (f"{_COMMANDS}.execution", "Look at, wait for, cancel and retry what ran."),
         "action": (f"{_COMMANDS}.action", "Look at the actions of installed packs."),
+        "event": (f"{_COMMANDS}.event", "Look at what happened, and tell that something has."),
+        "enforcement": (f"{_COMMANDS}.enforcement", "Look at what rules decided to do."),
+        "timer": (f"{_COMMANDS}.timer", "Look at, make and try what fires by the clock."),
         "pack": (f"{_COMMANDS}.pack", "Install, write, check and test packs."),
         "key": (f"{_COMMANDS}.key", "Keep secrets and values for actions, sealed."),
         "up": (f"{_COMMANDS}.up", "Start the daemon: timers, webhooks, sensors."),
@@ -52,6 +55,9 @@ class Attune(Root):
         "actions": "action",
         "packs": "pack",
         "keys": "key",
+        "events": "event",
+        "enforcements": "enforcement",
+        "timers": "timer",
     }
     forms: ClassVar[Mapping[tuple[str, str], tuple[str, ...]]] = {
         ("action", "execute"): ("run", "action"),

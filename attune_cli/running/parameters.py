@@ -42,6 +42,10 @@ class ParameterReader:
         else:
             self.faults.append(Detail("--params", "expected an object"))
 
+    def whole(self, text: str) -> object:
+        """Return a document of any kind, given as for `--params`; raises ValueError."""
+        return self._document(text)
+
     def read_items(self, items: Sequence[str]) -> None:
         """Take in positional items; a later one overrides `--params`."""
         for number, item in enumerate(items, start=1):

@@ -232,10 +232,10 @@ def wait_for(
     if give_up_seconds is not None:
         # They go on when waiting is over.
         attendant = Attendant(context, store, adopt=lambda one: start_background_host(context, one))
-        waiting = _Waiting(store, found, any_one, attendant, give_up_seconds)
+        waiting = Waiting(store, found, any_one, attendant, give_up_seconds)
         return _tell_ends(context, waiting.until_over(time.sleep), [])
     try:
-        waiting = _Waiting(store, found, any_one, Attendant(context, store, adopt=_refuse))
+        waiting = Waiting(store, found, any_one, Attendant(context, store, adopt=_refuse))
         return _tell_ends(context, waiting.until_over(time.sleep), [])
     except _NobodyRunsItError:
         return _wait_as_host(context, store, found, any_one=any_one)
@@ -254,7 +254,7 @@ def _wait_as_host(context: Context, store: Store, found: Sequence[Execution], *,
         host.request(lambda tx: executions.take_tree(tx, execution_id, host.id)).result()
 
     with InlineHost(context.home, context.settings, store) as host:
-        waiting = _Waiting(reading, found, any_one, Attendant(context, reading, adopt=take, own_host=host.id))
+        waiting = Waiting(reading, found, any_one, Attendant(context, reading, adopt=take, own_host=host.id))
         with cancelled_by_signals(host, taken, context) as received:
             ended = waiting.until_over(host.wait)
     reading.close()
@@ -262,7 +262,7 @@ def _wait_as_host(context: Context, store: Store, found: Sequence[Execution], *,
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class Waiting:
     """What is waited for, and until when."""
 
     store: Store

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _COLUMNS = """id, trigger_ref, payload, config, source, source_ref, rule_ref, dedup_key, cause, depth, pending,
  created"""
 
+_UNMATCHED = (
+    """NOT EXISTS (SELECT 1 FROM verdict WHERE event = event.id AND outcome IN ('fired', 'waiting'))"""
+)
+
 
 @immutable(kw_only=True)
 class EventFilter:
@@ -28,6 +32,10 @@ class EventFilter:
     source_ref: str | None = None
     since: Instant | None = None
     until: Instant | None = None
+    judged_by: str | None = None
+    """The ref of a rule that they concerned."""
+    unmatched: bool = False
+    """Only those that no rule acts on."""
     before_id: int | None = None
     """Only older ones: the place where the last page ended."""
 
@@ -110,6 +118,8 @@ def search(tx: Transaction, wanted: EventFilter, *, limit: int) -> list[Event]:
         ("created >= ?", wanted.since),
         ("created < ?", wanted.until),
         ("id < ?", wanted.before_id),
+        ("EXISTS (SELECT 1 FROM verdict WHERE event = event.id AND rule_ref = ?)", wanted.judged_by),
+        (f"NOT pending AND {_UNMATCHED} = ?", 1 if wanted.unmatched else None),
     ):
         if value is not None:
             conditions.append(condition)
@@ -117,6 +127,13 @@ def search(tx: Transaction, wanted: EventFilter, *, limit: int) -> list[Event]:
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = tx.execute(f"SELECT {_COLUMNS} FROM event {where} ORDER BY id DESC LIMIT ?", (*values, limit))
     return [_event(row) for row in rows.fetchall()]
+
+
+def newest(tx: Transaction, *, trigger_ref: str | None = None) -> int | None:
+    """Return the newest event, of one trigger or of all."""
+    return tx.execute(
+        "SELECT max(id) FROM event WHERE :trigger IS NULL OR trigger_ref = :trigger", {"trigger": trigger_ref}
+    ).fetchone()[0]
 
 
 def delete_before(tx: Transaction, instant: Instant, *, limit: int) -> int:

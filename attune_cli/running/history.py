@@ -1,0 +1,59 @@
+"""Printing lists and single records of what is kept in the file: events, enforcements and their like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attune_cli.errors import NotFoundError
+from attune_cli.running.listing import read_words
+from attune_cli.runtime.clock import SystemClock
+from attune_cli.runtime.host import open_store_for_reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from attune_cli.context import Context
+    from attune_cli.output import Column, Section
+    from attune_cli.runtime.services.records import Record
+    from attune_cli.runtime.store.database import Transaction
+
+_EVERY_ROW = -1
+
+
+def list_all(
+    context: Context,
+    find: Callable[[Transaction, int], list[Record]],
+    columns: Sequence[Column],
+    *,
+    limit: int | None,
+    fail_empty: bool,
+) -> None:
+    """Print records, newest first; `find` returns at most so many of them. A note says when there are more."""
+    store = open_store_for_reading(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        # One more than asked for tells whether there are more.
+        found = find(tx, _EVERY_ROW if limit is None else limit + 1)
+    shown = found if limit is None else found[:limit]
+    if not shown and fail_empty:
+        raise NotFoundError("nothing meets this", code="empty")
+    context.out.records(shown, columns)
+    if len(found) > len(shown):
+        context.out.note(f"there are more: --all, or --after {shown[-1]['id']}")
+
+
+def show_all(
+    context: Context,
+    words: Sequence[str],
+    find: Callable[[Transaction, str], Record],
+    columns: Sequence[Column],
+    shown: Sequence[Column],
+    sections: Sequence[Section],
+) -> None:
+    """Print the record that each word names: one in full, several as a list."""
+    store = open_store_for_reading(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        records = [find(tx, word) for word in read_words(words)]
+    if len(records) == 1:
+        context.out.record(records[0], shown, sections)
+    else:
+        context.out.records(records, columns)

@@ -1,0 +1,265 @@
+"""`attune event`, `enforcement` and `timer` from the outside, without a daemon."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.test_schema_command import check_record
+from tests.pack_files import write_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+FILES = {
+    "pack.yaml": "ref: garden\nversion: 1.0.0\n",
+    "actions/water.yaml": """\
+ref: garden.water
+entry_point: water.sh
+parameters:
+  area: {type: integer, required: true, maximum: 10}
+""",
+    "actions/water.sh": "cat\n",
+    "triggers/dry.yaml": "ref: garden.dry\noutput:\n  area: {type: integer}\n",
+    "triggers/wet.yaml": "ref: garden.wet\n",
+    "rules/dry.yaml": """\
+ref: garden.when_dry
+trigger_ref: garden.dry
+action_ref: garden.water
+conditions:
+  - {field: area, operator: gt, value: 2}
+action_params: {area: "{{ event.payload.area }}"}
+""",
+}
+
+
+@pytest.fixture
+def garden(run: Run, tmp_path: Path) -> Run:
+    write_files(tmp_path / "garden", FILES)
+    assert run("pack", "install", str(tmp_path / "garden")).exit_code == 0
+    return run
+
+
+def document(run: Run, *arguments: str) -> Any:
+    return json.loads(run(*arguments, "-j").stdout)
+
+
+def test_an_event_is_judged_and_its_action_run_here(garden: Run) -> None:
+    result = garden("event", "emit", "garden.dry", "area=4", "--process", "-j")
+    assert result.exit_code == 0
+    record = json.loads(result.stdout)
+    assert [one["outcome"] for one in record["verdicts"]] == ["fired"]
+    assert [one["status"] for one in record["executions"]] == ["completed"]
+    execution = document(garden, "execution", "show", "@last")
+    assert (execution["parameters"], execution["rule_ref"]) == ({"area": 4}, "garden.when_dry")
+
+
+def test_a_rule_that_does_not_match_says_why(garden: Run) -> None:
+    result = garden("event", "emit", "garden.dry", "area=1", "--process")
+    assert (result.exit_code, result.stdout) == (0, "1\n")
+    assert "rule garden.when_dry: no_match: area: wanted" in result.stderr
+
+
+def test_what_an_event_caused_and_failed_is_the_exit_code(garden: Run) -> None:
+    result = garden("event", "emit", "garden.dry", "area=11", "--process")
+    assert result.exit_code == 1
+    assert "area: must be at most 10" in result.stderr
+
+
+def test_an_event_without_a_daemon_is_stored(garden: Run) -> None:
+    result = garden("event", "emit", "garden.dry", "area=4")
+    assert (result.exit_code, result.stdout) == (0, "1\n")
+    assert "no daemon runs" in result.stderr
+    assert document(garden, "event", "show", "1")["pending"] is True
+
+
+def test_waiting_needs_a_daemon_and_stores_nothing_without(garden: Run) -> None:
+    result = garden("event", "emit", "garden.dry", "area=4", "--wait")
+    assert result.exit_code == 6
+    assert "--process" in result.stderr
+    assert document(garden, "event", "list") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("garden.dri", "area=1"), 3, "did you mean garden.dry?"),
+        (("garden.dry", "area=x"), 2, "expected integer"),
+        (("garden.dry", "--payload", "{"), 2, "--payload"),
+        (("garden.dry", "--payload", '{"area": "x"}'), 2, "the payload does not fit"),
+        (("garden.dry", "area=1", "--rule", "garden.nope"), 3, "no rule 'garden.nope'"),
+        (("garden.dry", "area=1", "--jsonl"), 2, "--jsonl reads stdin"),
+    ],
+)
+def test_faulty_events_are_refused_and_nothing_is_stored(
+    garden: Run, words: tuple[str, ...], code: int, told: str
+) -> None:
+    result = garden("event", "emit", *words)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert told in result.stderr
+    assert document(garden, "event", "list") == []
+
+
+def test_the_second_event_with_a_key_is_the_first(garden: Run) -> None:
+    first = garden("event", "emit", "garden.dry", "area=4", "--key", "a", "--process")
+    second = garden("event", "emit", "garden.dry", "area=5", "--key", "a", "--process")
+    assert first.stdout == second.stdout == "1\n"
+    assert "event 1 reused" in second.stderr
+    assert len(document(garden, "execution", "list")) == 1
+
+
+def test_a_payload_may_be_anything(garden: Run) -> None:
+    garden("event", "emit", "garden.wet", "--payload", "[1, 2]")
+    garden("event", "emit", "garden.wet", "-", input='"text"')
+    garden("event", "emit", "garden.wet", "--payload", "null")
+    garden("event", "emit", "garden.wet", "a.b:=1")
+    payloads = [one["payload"] for one in document(garden, "event", "list")]
+    assert payloads == [{"a": {"b": 1}}, None, "text", [1, 2]]
+
+
+def test_lines_become_events_and_faulty_ones_are_told_at_the_end(garden: Run) -> None:
+    lines = '{"area": 1}\nnope\n\n{"area": "x"}\n{"area": 2}\n'
+    result = garden("event", "emit", "garden.dry", "-", "--jsonl", input=lines)
+    assert (result.exit_code, result.stdout) == (2, "1\n2\n")
+    assert "2 lines could not be taken in" in result.stderr
+    assert "line 2" in result.stderr
+    assert "line 4" in result.stderr
+
+
+def test_nothing_is_stored_by_a_dry_run(garden: Run) -> None:
+    assert garden("event", "emit", "garden.dry", "area=1", "-n").exit_code == 0
+    assert garden("event", "emit", "garden.dry", "area=x", "-n").exit_code == 2
+    assert document(garden, "event", "list") == []
+
+
+def test_events_are_found_by_trigger_rule_and_what_no_rule_acts_on(garden: Run) -> None:
+    for words in (("garden.dry", "area=4"), ("garden.dry", "area=1"), ("garden.wet",)):
+        garden("event", "emit", *words, "--process", "-qq")
+    listed = {
+        name: garden("event", "list", *words, "-q").stdout.split()
+        for name, words in {
+            "all": (),
+            "dry": ("--trigger", "garden.dry"),
+            "concerned": ("--rule", "garden.when_dry"),
+            "unmatched": ("--unmatched",),
+            "two": ("-l", "2"),
+            "below": ("--after", "2"),
+        }.items()
+    }
+    assert listed == {
+        "all": ["3", "2", "1"],
+        "dry": ["2", "1"],
+        "concerned": ["2", "1"],
+        "unmatched": ["3", "2"],
+        "two": ["3", "2"],
+        "below": ["1"],
+    }
+    assert garden("event", "list", "--trigger", "x.y", "--fail-empty").exit_code == 3
+    assert document(garden, "event", "show", "@last:garden.dry")["id"] == 2
+
+
+def test_an_event_is_told_again(garden: Run) -> None:
+    garden("event", "emit", "garden.dry", "area=4", "--process", "-qq")
+    result = garden("event", "replay", "1", "--process")
+    assert (result.exit_code, result.stdout) == (0, "2\n")
+    again = document(garden, "event", "show", "2")
+    assert (again["payload"], again["config"]) == ({"area": 4}, {"replay_of": 1})
+    assert garden("event", "replay", "1", "99").exit_code == 3
+    assert len(document(garden, "event", "list")) == 2
+
+
+def test_enforcements_lead_to_executions(garden: Run) -> None:
+    garden("event", "emit", "garden.dry", "area=4", "--process", "-qq")
+    (enforcement,) = document(garden, "enforcement", "list", "--rule", "garden.when_dry", "--event", "1")
+    assert (enforcement["status"], enforcement["execution"], enforcement["config"]) == (
+        "processed",
+        1,
+        {"area": 4},
+    )
+    assert garden("enforcement", "show", "1", "--field", "execution").stdout == "1\n"
+    assert garden("enforcement", "show", "9").exit_code == 3
+    assert garden("enforcement", "list", "-s", "done").exit_code == 2
+
+
+# --- timers
+
+
+def test_a_timer_is_made_in_one_command_and_is_a_rule(garden: Run) -> None:
+    result = garden(
+        "timer", "create", "nightly", "--cron", "0 3 * * *", "--tz", "Europe/Berlin", "--jitter", "5m",
+        "--action", "garden.water", "area=4",
+    )  # fmt: skip
+    assert (result.exit_code, result.stdout) == (0, "local.nightly\n")
+    (timer,) = document(garden, "timer", "list", "--next", "3")
+    assert (timer["schedule"], timer["state"]) == ("at 03:00 every day, Europe/Berlin", "active")
+    assert len(timer["upcoming"]) == 3
+    assert timer["policy"]["jitter_seconds"] == 300
+    again = ("timer", "create", "nightly", "--every", "1h", "--action", "garden.water", "area=4")
+    assert garden(*again).exit_code == 5
+    assert garden(*again, "--replace").exit_code == 0
+    assert document(garden, "timer", "list")[0]["schedule"] == "every 3600 seconds"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ((), 2, "say when"),
+        (("--cron", "* * * * *", "--every", "5s"), 2, "cannot go together"),
+        (("--cron", "61 * * * *", "--tz", "Europe/Berln"), 2, "did you mean Europe/Berlin?"),
+        (("--every", "0.5s"), 2, "whole seconds"),
+        (("--every", "soon"), 2, "--every"),
+        (("--at", "tomorrow"), 2, "date-time"),
+        (("--at", "2020-01-01", "--past", "refuse"), 2, "has passed"),
+        (("--rrule", "FREQ=DAILY"), 2, "dtstart"),
+    ],
+)
+def test_faulty_timers_are_not_made(garden: Run, words: tuple[str, ...], code: int, told: str) -> None:
+    result = garden("timer", "create", "x", *words, "--action", "garden.water", "area=4")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert told in result.stderr
+    assert document(garden, "timer", "list") == []
+
+
+def test_a_date_that_has_passed_makes_a_rule_that_says_so(garden: Run) -> None:
+    result = garden("timer", "create", "late", "--at", "2020-01-01", "--action", "garden.water", "area=4")
+    assert (result.exit_code, result.stdout) == (0, "local.late\n")
+    assert "never fires" in result.stderr
+    assert document(garden, "timer", "list")[0]["state"] == "expired"
+
+
+def test_a_schedule_is_asked_for_its_next_instants(garden: Run) -> None:
+    garden("timer", "create", "nightly", "--cron", "0 3 * * *", "--action", "garden.water", "area=4", "-qq")
+    of_rule = garden("timer", "next", "local.nightly", "-l", "3").stdout.split()
+    of_text = garden("timer", "next", "--cron", "0 3 * * *", "-l", "3").stdout.split()
+    assert of_rule == of_text
+    assert all(instant.endswith("T03:00:00.000000Z") for instant in of_rule)
+    assert garden("timer", "next", "local.nope").exit_code == 3
+    assert "no timer" in garden("timer", "next", "garden.when_dry").stderr
+    assert garden("timer", "next", "--cron", "61 * * * *").exit_code == 2
+    assert garden("timer", "next").exit_code == 2
+
+
+def test_a_timer_is_tried_without_waiting_for_its_time(garden: Run) -> None:
+    garden("timer", "create", "nightly", "--cron", "0 3 * * *", "--action", "garden.water", "area=4", "-qq")
+    result = garden("timer", "fire", "local.nightly", "-j")
+    assert result.exit_code == 0
+    record = json.loads(result.stdout)
+    assert (record["payload"]["type"], record["rule_ref"]) == ("cron", "local.nightly")
+    assert [one["status"] for one in record["executions"]] == ["completed"]
+    left = garden("timer", "fire", "local.nightly", "--no-wait")
+    assert (left.exit_code, "attune up -d" in left.stderr) == (6, True)
+
+
+def test_records_are_as_documented(garden: Run) -> None:
+    garden("event", "emit", "garden.dry", "area=4", "--process", "-qq")
+    garden("timer", "create", "nightly", "--cron", "0 3 * * *", "--action", "garden.water", "area=4", "-qq")
+    check_record(garden, "event", document(garden, "event", "list")[0], full=False)
+    event = document(garden, "event", "show", "1")
+    check_record(garden, "event", event, full=True)
+    check_record(garden, "verdict", event["verdicts"][0], full=True)
+    check_record(garden, "enforcement", document(garden, "enforcement", "show", "1"), full=True)
+    check_record(garden, "timer", document(garden, "timer", "list")[0], full=True)
