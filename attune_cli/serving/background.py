@@ -8,13 +8,21 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.config import find_project
-from attune_cli.errors import AttuneError, ConflictError, PendingError, TimedOutError, UnavailableError
+from attune_cli.errors import (
+    AttuneError,
+    ConflictError,
+    Detail,
+    PendingError,
+    TimedOutError,
+    UnavailableError,
+)
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, pause
 from attune_cli.runtime.engine.doorbell import ring_host
-from attune_cli.runtime.engine.lease import read_lease
+from attune_cli.runtime.engine.lease import LOCK_NAME, read_lease
 from attune_cli.runtime.host import open_store
 from attune_cli.runtime.store import execution_search, executions
 
@@ -79,12 +87,15 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
 
 def _failure(process: subprocess.Popen[bytes], context: Context) -> AttuneError:
     """Return the error a daemon ended with, from the JSON document it wrote to stderr."""
-    told = b"" if process.stderr is None else process.stderr.read()
+    told = process.communicate()[1]
     for line in reversed(told.splitlines()):
         with suppress(ValueError, KeyError, TypeError):
             error = json.loads(line)["error"]
             return _error_with_code(process.returncode)(
-                str(error["message"]), code=error.get("code"), hint=error.get("hint")
+                str(error["message"]),
+                code=error.get("code"),
+                hint=error.get("hint"),
+                details=[Detail(**detail) for detail in error.get("details", ())],
             )
     tail = told.decode(errors="replace").strip().splitlines()
     reason = tail[-1] if tail else f"exit code {process.returncode}"
@@ -173,8 +184,26 @@ def _cancel_all(context: Context, daemon: Daemon) -> None:
 
 
 def _signal(daemon: Daemon, number: signal.Signals) -> None:
+    """Send a signal; raises UnavailableError when its process number is one of another container's."""
+    if not _holds_a_lease(daemon.pid):
+        raise UnavailableError(
+            f"the daemon (process {daemon.pid} where it runs) is out of reach: it runs in another container,"
+            " or as another user",
+            code="out_of_reach",
+            hint="end it from there",
+        )
     with suppress(ProcessLookupError):
         os.kill(daemon.pid, number)
+
+
+def _holds_a_lease(pid: int) -> bool:
+    """Tell whether that process can be seen to have the lease's file open; where nothing can be seen it is believed."""
+    if not Path("/proc/self/fd").is_dir():
+        return True
+    try:
+        return any(link.readlink().name == LOCK_NAME for link in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
 
 
 def _await_end(context: Context, daemon: Daemon) -> None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.cli.conftest import home, process, run, terminal
+from tests.e2e.daemon_story import nothing_is_left, slow
 
-__all__ = ["home", "process", "run", "terminal"]
+__all__ = ["home", "nothing_is_left", "process", "run", "slow", "terminal"]

@@ -5,59 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from attune_cli.runtime.engine.lease import Daemon, read_lease
-from tests.contract.supervisor_world import zombies
-from tests.e2e.story import Attune, processes_with, show, until
+from tests.e2e.daemon_story import daemon_of, is_ready, serving, started, supervisors
+from tests.e2e.story import Attune, show, until
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from attune_cli.config import Home
     from tests.cli.conftest import Run
 
-
-@contextmanager
-def serving(home: Home, *options: str) -> Generator[Attune]:
-    with Attune("serve", "--log-format", "text", "--port", "0", *options) as attune:
-        until(lambda: is_ready(home, attune) or attune.process.poll() is not None, "the daemon")
-        assert attune.process.poll() is None, attune.end()
-        yield attune
-
-
-def is_ready(home: Home, attune: Attune) -> bool:
-    daemon = read_lease(home.path)
-    return daemon is not None and daemon.is_ready and daemon.pid == attune.process.pid
-
-
-def daemon_of(home: Home) -> Daemon:
-    daemon = read_lease(home.path)
-    assert daemon is not None
-    return daemon
-
-
-def supervisors(home: Home) -> list[int]:
-    return processes_with(str(home.hosts))
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left(home: Home) -> Iterator[None]:
-    yield
-    daemon = read_lease(home.path)
-    if daemon is not None:
-        with suppress(ProcessLookupError):
-            os.kill(daemon.pid, signal.SIGTERM)
-        until(lambda: read_lease(home.path) is None, "the daemon's end")
-    for supervisor in supervisors(home):
-        os.kill(supervisor, signal.SIGTERM)
-    until(lambda: not supervisors(home), "the supervisor's end")
-    for child in zombies():  # what `up -d` started was this process's child
-        os.waitpid(child, 0)
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def test_a_script_starts_the_daemon_where_none_runs_and_ends_it(run: Run, home: Home) -> None:
@@ -111,29 +72,6 @@ def test_interrupting_a_handed_over_run_cancels_it(run: Run, home: Home) -> None
 
 def _any(run: Run) -> bool:
     return bool(json.loads(run("execution", "list", "-j").stdout))
-
-
-@pytest.fixture
-def slow(run: Run, tmp_path: Path) -> str:
-    """Install an action that prints, sleeps for so long that it is known by it, and prints again."""
-    pack = tmp_path / "slow"
-    (pack / "actions").mkdir(parents=True)
-    (pack / "pack.yaml").write_text("ref: slow\nversion: 1.0.0\nlabel: Slow\n")
-    (pack / "actions" / "go.yaml").write_text(
-        "ref: slow.go\nlabel: Go\nrunner_type: shell\nentry_point: go.sh\nparameter_format: dotenv\n"
-        "parameters:\n  file: {type: string, required: true}\n"
-    )
-    (pack / "actions" / "go.sh").write_text(
-        'eval "$(cat)"\necho begun\nwhile [ ! -e "$file" ]; do sleep 0.05; done\necho ended\n'
-    )
-    assert run("pack", "install", str(pack)).exit_code == 0
-    return "slow.go"
-
-
-def started(run: Run, action: str, gate: Path) -> None:
-    """Begin a run that goes on until `gate` is there."""
-    assert run("run", action, f"file={gate}", "--detach", "-q").exit_code == 0
-    until(lambda: run("execution", "logs", "1").stdout == "begun\n", "the run's first word")
 
 
 def test_a_killed_daemon_costs_a_run_nothing(run: Run, home: Home, slow: str, tmp_path: Path) -> None:

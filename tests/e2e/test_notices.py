@@ -6,15 +6,17 @@ import json
 import signal
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from tests.e2e.daemon_story import serving
 from tests.e2e.story import until
-from tests.e2e.test_daemon import _nothing_is_left, serving
 from tests.listener import Listener, listening
 
 if TYPE_CHECKING:
     from attune_cli.config import Home
     from tests.cli.conftest import Run
 
-__all__ = ["_nothing_is_left"]
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def add(run: Run, name: str, url: str, *options: str) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
 
 
+LOCK_NAME = "daemon.lock"
+"""A daemon has this file open, in its home."""
+
+
 @immutable(kw_only=True)
 class Daemon:
     """What a running daemon says of itself. `url` is None when it serves no HTTP."""
@@ -85,7 +89,7 @@ def _is_held(folder: Path) -> bool:
 
 
 def _lock_path(folder: Path) -> Path:
-    return folder / "daemon.lock"
+    return folder / LOCK_NAME
 
 
 def _note_path(folder: Path) -> Path:
