@@ -15,12 +15,12 @@ _PARAMETERS = "action, json_each(action.definition, '$.parameters') AS parameter
 _QUERIES = {
     "action": "SELECT ref, coalesce(nullif(description, ''), label) FROM action WHERE enabled ORDER BY ref",
     "pack": "SELECT ref, coalesce(nullif(description, ''), label) FROM pack ORDER BY ref",
-    "key": "SELECT ref, owner_type FROM key ORDER BY ref",
     "rule": "SELECT ref, coalesce(nullif(description, ''), label) FROM rule ORDER BY ref",
+    "trigger": """SELECT ref, coalesce(nullif(description, ''), label) FROM "trigger" ORDER BY ref""",
+    "key": "SELECT ref, owner_type FROM key ORDER BY ref",
     "timer": """SELECT ref, coalesce(nullif(description, ''), label) FROM rule
         WHERE json_extract(definition, '$.trigger_ref') IN (
           'core.intervaltimer', 'core.crontimer', 'core.datetimetimer', 'core.rruletimer') ORDER BY ref""",
-    "trigger": "SELECT ref, coalesce(nullif(description, ''), label) FROM \"trigger\" ORDER BY ref",
     "event": "SELECT id, trigger_ref FROM event ORDER BY id DESC LIMIT 50",
     "enforcement": "SELECT id, rule_ref || ' ' || status FROM enforcement ORDER BY id DESC LIMIT 50",
     "execution": "SELECT id, action_ref || ' ' || status FROM execution ORDER BY id DESC LIMIT 50",

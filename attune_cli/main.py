@@ -28,6 +28,8 @@ class Attune(Root):
         "run": (f"{_COMMANDS}.run", "Run an action, a file or a command, and keep its record."),
         "execution": (f"{_COMMANDS}.execution", "Look at, wait for, cancel and retry what ran."),
         "action": (f"{_COMMANDS}.action", "Look at the actions of installed packs."),
+        "trigger": (f"{_COMMANDS}.trigger", "Look at kinds of events, and make your own."),
+        "rule": (f"{_COMMANDS}.rule", "Say which action runs when an event comes."),
         "event": (f"{_COMMANDS}.event", "Look at what happened, and tell that something has."),
         "enforcement": (f"{_COMMANDS}.enforcement", "Look at what rules decided to do."),
         "timer": (f"{_COMMANDS}.timer", "Look at, make and try what fires by the clock."),
@@ -58,6 +60,8 @@ class Attune(Root):
         "events": "event",
         "enforcements": "enforcement",
         "timers": "timer",
+        "triggers": "trigger",
+        "rules": "rule",
     }
     forms: ClassVar[Mapping[tuple[str, str], tuple[str, ...]]] = {
         ("action", "execute"): ("run", "action"),

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from typer import Argument, Option
 
@@ -19,6 +19,7 @@ from attune_cli.context import Context, Noun
 from attune_cli.errors import UnavailableError
 from attune_cli.output import COLORS, FORMATS
 from attune_cli.pages import Page, Parameter
+from attune_cli.runtime.model.automations import RuleMode
 from attune_cli.runtime.model.states import Status
 
 app = Noun("Print a completion script for a shell.")
@@ -36,6 +37,7 @@ _OF_OPTION = {
     "--rule": (":rule",),
     "--trigger": (":trigger",),
     "--event": (":event",),
+    "--mode": get_args(RuleMode),
     "--parent": (":execution",),
 }
 _OF_WORD = {
@@ -46,6 +48,7 @@ _OF_WORD = {
     "TIMER": (":timer",),
     "EVENT": (":event",),
     "ENFORCEMENT": (":enforcement",),
+    "REF|FILE": (":rule", ":files"),
     "KEY=VALUE": (":parameter",),
     "SETTING": tuple(SETTINGS),
     "DIR": (":dirs",),
@@ -56,6 +59,8 @@ _OF_REF = {
     "action": (":action",),
     "pack": (":pack",),
     "key": (":key",),
+    "rule": (":rule",),
+    "trigger": (":trigger",),
     "execution": (":execution",),
 }
 

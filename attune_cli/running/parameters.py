@@ -24,6 +24,8 @@ class ParameterReader:
     """Reads all items of one command line; every fault is kept, and told together with the schema's."""
 
     schema: Schema
+    templates: bool = False
+    """Whether text with `{{` in it is left as it is, because what it becomes is known later."""
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     faults: list[Detail] = field(default_factory=list[Detail])
     warnings: list[str] = field(default_factory=list[str])
@@ -69,7 +71,7 @@ class ParameterReader:
             text = text[1:]
         elif text.startswith("@"):
             text = self._file(text[1:])
-        value = coerce(self.schema, name, text)
+        value = text if self.templates and "{{" in text else coerce(self.schema, name, text)
         if isinstance(value, Detail):
             self.faults.append(replace(value, source=f"argument {number}"))
         else:

@@ -328,6 +328,40 @@ def test_records_of_keys_packs_and_actions_are_as_documented(run: Run) -> None:
             check_record(run, kind, shown, full=True)
 
 
+def test_records_of_rules_and_triggers_are_as_documented(run: Run) -> None:
+    run("trigger", "create", "app.disk", "--out-schema", '{"mount": {"type": "string"}}')
+    run(
+        "rule",
+        "create",
+        "--trigger",
+        "app.disk",
+        "--action",
+        "core.echo",
+        "--after",
+        "3/5m",
+        "--once-within",
+        "1h",
+    )
+    run("rule", "create", "local.night", "--trigger", "core.intervaltimer", "--action", "core.noop")
+    run(
+        "rule",
+        "create",
+        "local.x",
+        "--trigger",
+        "app.disk",
+        "--action",
+        "core.noop",
+        "--unless",
+        "core.alert/5m",
+    )
+    assert run("rule", "list", "--count").stdout == "3\n"
+    for kind in ("rule", "trigger"):
+        for record in json.loads(run(kind, "list", "-j").stdout):
+            check_record(run, kind, record, full=False)
+            shown = json.loads(run(kind, "show", record["ref"], "-j").stdout)
+            check_record(run, kind, shown, full=True)
+
+
 def test_a_record_that_is_not_as_documented_is_noticed(run: Run) -> None:
     run("key", "set", "a", "-", input="x")
     record = json.loads(run("key", "show", "a", "-j").stdout)

@@ -203,7 +203,7 @@ def _refuse_faulty_rules(tx: Transaction, source: PackSource) -> None:
     faults = [
         Detail(place_of_fault(source, "rule", rule.ref, fault), f"'{fault.path}': {fault.said}", fault.value)
         for rule in source.of(RuleDefinition)
-        for fault in check_rule(tx, rule, doubts=False)
+        for fault in check_rule(tx, rule, is_own=False)
     ]
     if faults:
         count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"

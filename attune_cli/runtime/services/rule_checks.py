@@ -15,7 +15,8 @@ from attune_cli.runtime.model.schedules.schedule import TIMER_TRIGGERS
 from attune_cli.runtime.packs.kinds.action import RESERVED_PERMISSION_SET
 from attune_cli.runtime.packs.kinds.rule import MAX_COUNT
 from attune_cli.runtime.packs.rule_faults import group_faults, timer_faults
-from attune_cli.runtime.store import definitions
+from attune_cli.runtime.services.channels import EVERY_CHANNEL
+from attune_cli.runtime.store import channels, definitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.definitions import Kind, Row
 
 
-def check_rule(tx: Transaction, rule: RuleDefinition, *, doubts: bool = True) -> list[Fault]:
+def check_rule(tx: Transaction, rule: RuleDefinition, *, is_own: bool = True) -> list[Fault]:
     """Return every fault of a rule, against what is installed, by its path in the rule.
 
-    `doubts` counts names in expressions that lead nowhere; a pack's reader has warned of them.
+    A rule that is not `is_own` comes with a pack: its reader has warned of names in expressions that lead nowhere, and
+    the channels it tells may come later.
     """
     trigger = definitions.get(tx, "trigger", rule.trigger_ref)
     action = definitions.get(tx, "action", rule.action_ref)
@@ -40,14 +42,15 @@ def check_rule(tx: Transaction, rule: RuleDefinition, *, doubts: bool = True) ->
         *_ref_faults(rule),
         *_unknown(tx, "trigger", rule.trigger_ref, trigger, "trigger_ref"),
         *_unknown(tx, "action", rule.action_ref, action, "action_ref"),
-        *_condition_faults(rule.conditions, "conditions", doubts=doubts),
-        *_parameter_faults(rule, action, doubts=doubts),
+        *_condition_faults(rule.conditions, "conditions", doubts=is_own),
+        *_parameter_faults(rule, action, doubts=is_own),
         *_trigger_parameter_faults(rule, trigger),
-        *_time_faults(tx, rule, doubts=doubts),
+        *_time_faults(tx, rule, doubts=is_own),
         *_past_faults(tx, rule),
         *_permission_set_faults(tx, rule),
+        *(_channel_faults(tx, rule) if is_own else ()),
     ]
-    return list(dict.fromkeys(faults))
+    return list({(fault.path, fault.message): fault for fault in faults}.values())
 
 
 def _ref_faults(rule: RuleDefinition) -> Iterator[Fault]:
@@ -153,3 +156,14 @@ def _permission_set_faults(tx: Transaction, rule: RuleDefinition) -> Iterator[Fa
             suggestion = did_you_mean(ref, known)
             tail = f"; {suggestion}" if suggestion else ""
             yield fault_at(("permission_set_refs", index), f"no permission set '{ref}'{tail}")
+
+
+def _channel_faults(tx: Transaction, rule: RuleDefinition) -> Iterator[Fault]:
+    known = [channel.name for channel in channels.all_of(tx)] if rule.notify else []
+    for index, name in enumerate(rule.notify):
+        if name not in known and name != EVERY_CHANNEL:
+            suggestion = did_you_mean(name, known)
+            tail = f"; {suggestion}" if suggestion else ""
+            yield fault_at(
+                ("notify", index) if len(rule.notify) > 1 else ("notify",), f"no channel '{name}'{tail}"
+            )

@@ -1,0 +1,150 @@
+"""`attune trigger`: kinds of events (cli.md 3.9)."""
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from attune_cli.context import Context, Noun
+from attune_cli.output import Column, Section
+
+app = Noun(
+    "Look at kinds of events, and make your own.",
+    examples=["attune trigger list", "attune trigger create app.error --out-schema @error.yaml"],
+)
+
+COLUMNS = (
+    Column("REF", "ref"),
+    Column("FROM", "type"),
+    Column("ENABLED", "enabled"),
+    Column("DESCRIPTION", "description", kind="text"),
+)
+SHOWN = (
+    Column("Trigger", "ref"),
+    Column("Label", "label"),
+    Column("From", "type"),
+    Column("Sensor", "sensor_ref"),
+    Column("Webhook", "webhook_enabled"),
+    Column("Enabled", "enabled"),
+    Column("Updated", "updated", kind="time"),
+    Column("Description", "description", kind="text"),
+)
+_FIELDS = (
+    Column("NAME", "name"),
+    Column("TYPE", "type"),
+    Column("REQUIRED", "required"),
+    Column("DEFAULT", "default"),
+    Column("ONE OF", "enum"),
+    Column("DESCRIPTION", "description", kind="text"),
+)
+SECTIONS = (
+    Section("Parameters a rule may set", "parameters", _FIELDS),
+    Section("What its events hold", "output", _FIELDS),
+    Section("Rules", "rules"),
+)
+
+Refs = Annotated[list[str], Argument(metavar="REF...", help="Triggers; - reads refs from stdin.")]
+SomeRefs = Annotated[
+    list[str] | None, Argument(metavar="[REF]...", help="Triggers; - reads refs from stdin.")
+]
+PackOption = Annotated[str | None, Option("--pack", metavar="P", help="Of this pack.")]
+All = Annotated[bool, Option("--all", help="Every trigger.")]
+
+
+@app.command("list", examples=["attune trigger list", "attune trigger list --pack greenhouse -q"])
+def list_triggers(
+    context: Context,
+    pack: PackOption = None,
+    enabled: Annotated[bool | None, Option("--enabled/--disabled", help="Only such ones.")] = None,
+    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 50,
+    all_: All = False,
+    after: Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")] = "",
+    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
+    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
+    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
+    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
+) -> None:
+    """List triggers."""
+    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.runtime.clock import SystemClock
+    from attune_cli.runtime.host import open_store_for_reading
+    from attune_cli.runtime.services import triggers
+
+    with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
+        records = triggers.list_triggers(tx, pack_ref=pack, enabled=enabled, after=after)
+    options = RowOptions(
+        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
+    )
+    show_rows(context, records, COLUMNS, options, "trigger")
+
+
+@app.command("show", examples=["attune trigger show core.crontimer", "attune trigger show core.alert -j"])
+def show(context: Context, refs: Refs) -> None:
+    """Show triggers: what a rule may set, what their events hold, which rules wait for them."""
+    from attune_cli.running.listing import read_words
+    from attune_cli.runtime.clock import SystemClock
+    from attune_cli.runtime.host import open_store_for_reading
+    from attune_cli.runtime.services import triggers
+
+    with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
+        records = [triggers.show_trigger(tx, ref) for ref in read_words(refs)]
+    if len(records) == 1:
+        context.out.record(records[0], SHOWN, SECTIONS)
+    else:
+        context.out.records(records, COLUMNS)
+
+
+@app.command(
+    "create",
+    examples=[
+        "attune trigger create app.error",
+        """attune trigger create app.error --out-schema '{"line": {"type": "string", "required": true}}'""",
+    ],
+)
+def create(
+    context: Context,
+    ref: Annotated[str, Argument(metavar="REF", help="Its name: pack.name.")],
+    param_schema: Annotated[
+        str | None, Option("--param-schema", metavar="JSON", help="What rules may set; @FILE too.")
+    ] = None,
+    out_schema: Annotated[
+        str | None, Option("--out-schema", metavar="JSON", help="What its events hold; @FILE too.")
+    ] = None,
+    label: Annotated[str, Option("--label", metavar="L", help="A name for people.")] = "",
+    description: Annotated[str, Option("--description", metavar="TEXT", help="What it tells of.")] = "",
+    disabled: Annotated[bool, Option("--disabled", help="It takes no events before it is enabled.")] = False,
+) -> None:
+    """Make a trigger, for events from scripts, webhooks or the API."""
+    from attune_cli.declaring.trigger_making import create_trigger
+
+    create_trigger(
+        context, ref, label=label, description=description, parameters=param_schema, output=out_schema,
+        enabled=not disabled,
+    )  # fmt: skip
+
+
+@app.command("delete", examples=["attune trigger delete app.error --yes"])
+def delete(
+    context: Context,
+    refs: Refs,
+    if_exists: Annotated[bool, Option("--if-exists", help="One that is not there is no error.")] = False,
+) -> None:
+    """Delete triggers that people made; exit 5 while a rule waits for one."""
+    from attune_cli.declaring.trigger_making import delete_triggers
+
+    delete_triggers(context, refs, if_exists=if_exists)
+
+
+@app.command("enable", examples=["attune trigger enable app.error"])
+def enable(context: Context, refs: SomeRefs = None, pack: PackOption = None, all_: All = False) -> None:
+    """Let triggers take events again."""
+    from attune_cli.declaring.trigger_making import switch_triggers
+
+    switch_triggers(context, refs or [], pack=pack, everything=all_, enabled=True)
+
+
+@app.command("disable", examples=["attune trigger disable app.error"])
+def disable(context: Context, refs: SomeRefs = None, pack: PackOption = None, all_: All = False) -> None:
+    """Refuse events of triggers, at once."""
+    from attune_cli.declaring.trigger_making import switch_triggers
+
+    switch_triggers(context, refs or [], pack=pack, everything=all_, enabled=False)
