@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import ceiling, output, scale, startup, throughput
+from benchmarks import ceiling, idle, output, scale, startup, throughput
 from benchmarks.result import Result, table
 
 BENCHMARKS = {
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "output": output.measure,
     "ceiling": ceiling.measure,
     "scale": scale.measure,
+    "idle": idle.measure,
 }
 
 

@@ -59,13 +59,16 @@ class History:
     def __post_init__(self) -> None:
         self.points = 0
         self.crashes = 0
-        self.world = World(self.seed, self.knobs, SLOTS)
+        self.world = self.make_world()
         if self.store is None:
             self.store = memory_store()
         self.database = self.store
         self.database._probe = self._reached  # the store is ours alone here
         self._boots = 0
         self._version = self.database.data_version()
+
+    def make_world(self) -> World:
+        return World(self.seed, self.knobs, SLOTS)
 
     def _reached(self, point: str) -> None:
         self.points += 1

@@ -20,15 +20,15 @@ def violations(store: Store, world: World) -> list[str]:
     return found
 
 
-def _rows(store: Store, statement: str) -> list[tuple[object, ...]]:
+def rows(store: Store, statement: str) -> list[tuple[object, ...]]:
     return store.connection.execute(statement).fetchall()
 
 
 def _histories(store: Store) -> list[str]:
     found: list[str] = []
-    status = {row[0]: row[1] for row in _rows(store, "SELECT id, status FROM execution")}
+    status = {row[0]: row[1] for row in rows(store, "SELECT id, status FROM execution")}
     path: dict[object, str | None] = dict.fromkeys(status)
-    for execution, old, new in _rows(
+    for execution, old, new in rows(
         store, "SELECT execution, from_status, to_status FROM execution_history ORDER BY id"
     ):
         if old != path[execution]:
@@ -49,12 +49,12 @@ def limits(store: Store, slots: int) -> list[str]:
     held = "status IN ('scheduled', 'running', 'canceling')"
     found = [
         f"{count} executions hold {slots} slots"
-        for (count,) in _rows(store, f"SELECT count(*) FROM execution WHERE {held}")
+        for (count,) in rows(store, f"SELECT count(*) FROM execution WHERE {held}")
         if isinstance(count, int) and count > slots
     ]
     found += [
         f"group {group} has {count} of {size}"
-        for group, size, count in _rows(
+        for group, size, count in rows(
             store,
             f"SELECT limit_group, limit_size, count(*) FROM execution WHERE {held} AND limit_group IS NOT NULL"
             " GROUP BY limit_group HAVING count(*) > limit_size",
@@ -66,7 +66,7 @@ def limits(store: Store, slots: int) -> list[str]:
 def _lineage(store: Store) -> list[str]:
     found = [
         f"attempt {attempt} of {first} exists {count} times"
-        for first, attempt, count in _rows(
+        for first, attempt, count in rows(
             store,
             "SELECT coalesce(original_execution, id), attempt, count(*) FROM execution"
             " GROUP BY 1, 2 HAVING count(*) > 1",
@@ -74,7 +74,7 @@ def _lineage(store: Store) -> list[str]:
     ]
     found += [
         f"execution {execution} was retried, but ended {status}"
-        for execution, status in _rows(
+        for execution, status in rows(
             store,
             "SELECT id, status FROM execution WHERE next_attempt IS NOT NULL"
             " AND status NOT IN ('failed', 'abandoned')",
@@ -82,7 +82,7 @@ def _lineage(store: Store) -> list[str]:
     ]
     found += [
         f"attempt {execution} has no attempt before it"
-        for (execution,) in _rows(
+        for (execution,) in rows(
             store,
             "SELECT id FROM execution AS e WHERE attempt > 1"
             " AND NOT EXISTS (SELECT 1 FROM execution AS before WHERE before.next_attempt = e.id)",
@@ -92,8 +92,8 @@ def _lineage(store: Store) -> list[str]:
 
 
 def _notifications(store: Store) -> list[str]:
-    changes = _rows(store, "SELECT execution, to_status FROM execution_history ORDER BY id")
-    told = _rows(
+    changes = rows(store, "SELECT execution, to_status FROM execution_history ORDER BY id")
+    told = rows(
         store,
         "SELECT entity_id, json_extract(payload, '$.status') FROM notification"
         " WHERE entity_type = 'execution' ORDER BY sequence",
@@ -104,4 +104,4 @@ def _notifications(store: Store) -> list[str]:
 def unfinished(store: Store) -> list[tuple[object, ...]]:
     """Return the executions that are not over, with their owners."""
     terminal = ", ".join(f"'{status}'" for status in TERMINAL)
-    return _rows(store, f"SELECT id, status, host FROM execution WHERE status NOT IN ({terminal})")
+    return rows(store, f"SELECT id, status, host FROM execution WHERE status NOT IN ({terminal})")

@@ -12,8 +12,11 @@ from attune_cli.runtime.engine import admission, recovery, tick
 from attune_cli.runtime.engine.effects import Start
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.runners.api import Lost, Standing
+from attune_cli.runtime.runners.process import ProcessRunner
 from attune_cli.runtime.store import executions
+from attune_cli.runtime.supervisor import Fate
 from tests.simulation.history import History
+from tests.simulation.supervised import DaemonHistory, DaemonRunner, DaemonWorld, Line, Supervisor
 from tests.simulation.world import Knobs, WorldRunner
 
 if TYPE_CHECKING:
@@ -117,6 +120,100 @@ def a_retry_is_not_linked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(executions, "finish", finish)
 
 
+def an_adopted_run_is_not_known_to_the_runner(patch: pytest.MonkeyPatch) -> None:
+    real = ProcessRunner.attach
+
+    def attach(self: ProcessRunner, seen: Any) -> Any:
+        found = real(self, seen)
+        self._runs.pop(seen.ref, None)
+        return found
+
+    patch.setattr(ProcessRunner, "attach", attach)
+
+
+def a_new_engine_is_answered_before_what_the_older_one_said(patch: pytest.MonkeyPatch) -> None:
+    """And so a run that the older one had asked for seems never to have run."""
+
+    def greet(self: Supervisor, line: Line) -> set[str]:
+        self.line = line
+        return set(self.known)
+
+    def begin(self: Supervisor, spawn: Any) -> None:
+        self.known.add(spawn.run)
+        self.journal[spawn.run] = Fate()
+        self._world.begin(int(spawn.run.rpartition(":")[2]), spawn.run)
+
+    patch.setattr(Supervisor, "greet", greet)
+    patch.setattr(Supervisor, "begin", begin)
+
+
+def an_end_before_listening_is_dropped(patch: pytest.MonkeyPatch) -> None:
+    real = Line.listen
+
+    def listen(self: Line, runner: Any) -> None:
+        self._early.clear()
+        real(self, runner)
+
+    patch.setattr(Line, "listen", listen)
+
+
+def the_journal_forgets_what_is_not_committed(patch: pytest.MonkeyPatch) -> None:
+    real = ProcessRunner.ended
+
+    def ended(self: ProcessRunner, run: Any) -> None:
+        real(self, run)
+        assert self._supervisor is not None
+        self._supervisor.forget([run.run])
+
+    patch.setattr(ProcessRunner, "ended", ended)
+
+
+def the_death_of_a_supervisor_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    real = DaemonWorld.supervisor_dies
+
+    def supervisor_dies(self: DaemonWorld) -> None:
+        real(self)
+        self.is_supervisor_lost = False
+
+    patch.setattr(DaemonWorld, "supervisor_dies", supervisor_dies)
+
+
+def nobody_asks_whether_the_supervisor_lives(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(DaemonRunner, "_lives", lambda _self, _name: False)
+
+
+def an_end_is_told_before_it_is_written_down(patch: pytest.MonkeyPatch) -> None:
+    """And when the engine dies then, it is never written."""
+
+    def end(self: Supervisor, run_exit: Any) -> None:
+        self.known.discard(run_exit.run)
+        if self.line is not None:
+            self.line.hear(run_exit)
+        else:
+            self.journal[run_exit.run] = Fate(end=run_exit)
+
+    patch.setattr(Supervisor, "end", end)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        an_adopted_run_is_not_watched,
+        an_adopted_run_is_not_known_to_the_runner,
+        a_new_engine_is_answered_before_what_the_older_one_said,
+        an_end_before_listening_is_dropped,
+        the_journal_forgets_what_is_not_committed,
+        the_death_of_a_supervisor_is_not_noticed,
+        nobody_asks_whether_the_supervisor_lives,
+        an_end_is_told_before_it_is_written_down,
+    ],
+    ids=lambda plant: plant.__name__,
+)
+def test_the_simulation_of_the_daemon_finds(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    look_for_it(DaemonHistory)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
@@ -134,10 +231,14 @@ def a_retry_is_not_linked(patch: pytest.MonkeyPatch) -> None:
 )
 def test_the_simulation_finds(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
+    look_for_it(History)
+
+
+def look_for_it(history_class: type[History]) -> None:
     knobs = Knobs(failure=0.5, prepare=0.5, duplicate_fact=0.3, lost=0.4, ignores_stop=0.5)
     for seed in range(20):
         for point in range(0, 120, 3):
-            history = History(
+            history = history_class(
                 seed, knobs=knobs, crash_at=frozenset({point}), cancels=frozenset({1, 2, 5}), executions=12
             )
             try:

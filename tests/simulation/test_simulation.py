@@ -14,6 +14,7 @@ import pytest
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.database import Store, Transaction, connect, create_schema
 from tests.simulation.history import History, submit
+from tests.simulation.supervised import DaemonHistory
 from tests.simulation.world import Knobs
 
 if TYPE_CHECKING:
@@ -33,6 +34,16 @@ def test_a_crash_at_any_point_loses_and_doubles_nothing(seed: int, kind: str) ->
         history = History(seed, kind, cancels=frozenset({2, 5}), crash_at=frozenset({point}))
         assert history.play() == [], f"seed {seed}, {kind}, crash at point {point}"
         assert history.crashes == 1
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_daemon_that_crashes_at_any_point_costs_its_runs_nothing(seed: int) -> None:
+    calm = DaemonHistory(seed, cancels=frozenset({2, 5}))
+    assert calm.play() == []
+    assert calm.points > 40
+    for point in range(1, calm.points + 1):
+        history = DaemonHistory(seed, cancels=frozenset({2, 5}), crash_at=frozenset({point, point + 25}))
+        assert history.play() == [], f"seed {seed}, crash at points {point} and {point + 25}"
 
 
 def _stranger(path: Path) -> Store:
@@ -92,9 +103,10 @@ def test_the_swarm_finds_nothing(seed: int) -> None:
         clock_jump=chance.choice([0.0, 0.2]),
         ignores_stop=chance.choice([0.0, 0.5]),
     )
-    history = History(
+    kind, history_class = chance.choice((*((kind, History) for kind in KINDS), ("daemon", DaemonHistory)))
+    history = history_class(
         seed,
-        chance.choice(KINDS),
+        kind,
         knobs,
         crash_at=frozenset(chance.sample(range(1, 200), chance.randrange(6))),
         executions=chance.randrange(1, 14),

@@ -106,6 +106,33 @@ class World:
             if self.chance.random() < self.knobs.duplicate_fact:
                 self.engine.report(fact)
 
+    def begin(self, execution: int, ref: str) -> None:
+        """Start a run, which will end by itself."""
+        self.starts[ref] += 1
+        if self.starts[ref] > 1:
+            self.problems.append(f"{ref} was started {self.starts[ref]} times")
+        alive = sum(not run.over and not run.lost for run in self.runs.values())
+        if alive >= self.slots:
+            self.problems.append(f"{ref} was started beside {alive} live runs")
+        duration = self.chance.uniform(0, 60)
+        failed = self.chance.random() < self.knobs.failure
+        outcome = Outcome(
+            succeeded=not failed,
+            exit_code=int(failed),
+            error=RunError(type="exit", message="exited with 1") if failed else None,
+        )
+        self.runs[ref] = Run(execution, self.now + round(duration * SECOND), outcome)
+        self.plan(duration, RunEnded(execution=execution, ref=ref, outcome=outcome))
+
+    def stop(self, ref: str) -> None:
+        """Ask a run to end, which it does sooner or later."""
+        run = self.runs.get(ref)
+        if run is None or run.over or run.lost:
+            return
+        delay = 30.0 if self.chance.random() < self.knobs.ignores_stop else self.chance.uniform(0, 2)
+        stopped = Outcome(succeeded=False, error=RunError(type="cancelled", message="stopped"))
+        self.plan(delay, RunEnded(execution=run.execution, ref=ref, outcome=stopped))
+
     # --- what a crash does ---
 
     def engine_dies(self, *, with_its_runs: bool) -> None:
@@ -149,24 +176,10 @@ class WorldRunner:
 
     def start(self, job: Job, ref: str) -> None:
         world = self._world
-        self._check_committed(job, ref)
-        world.starts[ref] += 1
-        if world.starts[ref] > 1:
-            world.problems.append(f"{ref} was started {world.starts[ref]} times")
-        alive = sum(not run.over and not run.lost for run in world.runs.values())
-        if alive >= world.slots:
-            world.problems.append(f"{ref} was started beside {alive} live runs")
-        duration = world.chance.uniform(0, 60)
-        failed = world.chance.random() < world.knobs.failure
-        outcome = Outcome(
-            succeeded=not failed,
-            exit_code=int(failed),
-            error=RunError(type="exit", message="exited with 1") if failed else None,
-        )
-        world.runs[ref] = Run(job.execution, world.now + round(duration * SECOND), outcome)
-        world.plan(duration, RunEnded(execution=job.execution, ref=ref, outcome=outcome))
+        self.check_committed(job, ref)
+        world.begin(job.execution, ref)
 
-    def _check_committed(self, job: Job, ref: str) -> None:
+    def check_committed(self, job: Job, ref: str) -> None:
         """No run without a committed `running` row that names it (a later cancel may have been committed too)."""
         row = self._store.connection.execute(
             "SELECT status, runner_ref FROM execution WHERE id = ?", (job.execution,)
@@ -177,13 +190,7 @@ class WorldRunner:
             self._world.problems.append(f"{ref} was started while its row said {row}")
 
     def stop(self, ref: str) -> None:
-        world = self._world
-        run = world.runs.get(ref)
-        if run is None or run.over or run.lost:
-            return
-        delay = 30.0 if world.chance.random() < world.knobs.ignores_stop else world.chance.uniform(0, 2)
-        stopped = Outcome(succeeded=False, error=RunError(type="cancelled", message="stopped"))
-        world.plan(delay, RunEnded(execution=run.execution, ref=ref, outcome=stopped))
+        self._world.stop(ref)
 
     def attach(self, seen: Seen) -> Standing | Ended | Lost:
         run = self._world.runs.get(seen.ref)

@@ -6,7 +6,6 @@ It can be replaced while the daemon goes on: a new one takes over what the old o
 from __future__ import annotations
 
 import os
-from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from attune_cli.runtime.clock import SystemClock
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
-    from attune_cli.runtime.supervisor import RunExit
 
 Answer = TypeVar("Answer")
 
@@ -63,10 +61,9 @@ class EngineRoom:
             launcher=Launcher(home, environment=os.environ, allow=settings.environment_allow, api=api),
             report=self._report,
         )
-        self._changed = changed
-        self._told: deque[str] = deque()
-        """The runs whose end the supervisor has told, until that is committed."""
-        self._supervisor = SupervisorClient(folder=home.hosts, report=self._ended, lost=supervisor_lost)
+        self._supervisor = SupervisorClient(
+            folder=home.hosts, report=self._runner.ended, lost=supervisor_lost
+        )
         runners: dict[str, Runner] = {self._runner.kind: self._runner}
         self._engine = Engine(
             store=self._store,
@@ -77,13 +74,14 @@ class EngineRoom:
             slots=settings.slots,
             poke=lambda other: ring_host(home.hosts, other),
             reactor=reactor,
+            committed=self._runner.committed,
         )
         self.loop = EngineLoop(
             engine=self._engine,
             store=self._store,
             clock=clock,
             doorbell=self._doorbell,
-            changed=self._ticked,
+            changed=changed,
         )
 
     def start(self) -> None:
@@ -119,17 +117,6 @@ class EngineRoom:
     def _report(self, fact: object) -> None:
         self._engine.report(fact)  # pyright: ignore[reportArgumentType] - the runner reports facts only
         self._doorbell.ring()
-
-    def _ended(self, run_exit: RunExit) -> None:
-        self._runner.ended(run_exit)
-        self._told.append(run_exit.run)
-
-    def _ticked(self) -> None:
-        """After a tick that left nothing undone, the ends that were told before it are committed."""
-        committed = len(self._told)
-        if committed and not self._engine.has_news and self.loop.failure is None:
-            self._supervisor.forget([self._told.popleft() for _ in range(committed)])
-        self._changed()
 
     def _sweep(self) -> None:
         """Remove what dead supervisors left, but for journals that tell of an execution which is not settled yet."""

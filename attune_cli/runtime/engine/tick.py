@@ -54,6 +54,7 @@ class Engine:
         slots: int,
         poke: Callable[[str], None],
         reactor: Reactor | None = None,
+        committed: Callable[[Sequence[Fact]], None] = lambda _facts: None,
         probe: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self.host = host
@@ -64,6 +65,7 @@ class Engine:
         self._slots = slots
         self._poke = poke
         self._reactor = reactor
+        self._committed = committed
         self._probe = probe
         self._facts: deque[Fact] = deque()
         self._requests: deque[tuple[Callable[[Transaction], Any], Reply[Any]]] = deque()
@@ -150,6 +152,7 @@ class Engine:
                 reply.fail(error)
             raise
         self._first_stage = None
+        self._committed(facts)
         self.next_due = min((due for due in (seen.next_due, reaction_due) if due is not None), default=None)
         self._perform(effects)
         for (_, reply), answer in zip(requests, answers, strict=True):

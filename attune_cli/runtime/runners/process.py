@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,7 +23,7 @@ from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor import Spawn, address, kill_leftovers, read_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from attune_cli.config import Home, Settings
@@ -46,6 +47,10 @@ class Supervising(Protocol):
 
     def knows(self, run: str) -> bool:
         """Say whether a run goes on: its end will be reported."""
+        ...
+
+    def forget(self, runs: Sequence[str]) -> None:
+        """Say that the reported ends of `runs` are committed."""
         ...
 
 
@@ -72,6 +77,8 @@ class ProcessRunner:
         self._report = report
         self._journal = ""
         self._runs: dict[str, Job | Seen] = {}
+        self._settled: deque[str] = deque()
+        """The runs whose end was read in the journal; they are committed with the next tick."""
         self._fates: dict[str, dict[str, Fate]] = {}
 
     def supervise_with(self, supervisor: Supervising, *, journal: str) -> None:
@@ -136,8 +143,9 @@ class ProcessRunner:
     def ended(self, run: RunExit) -> None:
         """Take in the supervisor's report of an end; it is told on the supervisor's thread."""
         begun = self._runs.pop(run.run, None)
-        if begun is None:
-            return  # it was settled by the journal, or is nobody's
+        if begun is None:  # it was settled by the journal, or is nobody's
+            self._settled.append(run.run)
+            return
         action = begun.definition.action
         if action.parameter_delivery == "file":
             self._parameter_file(begun.execution).unlink(missing_ok=True)
@@ -146,6 +154,13 @@ class ProcessRunner:
         except Exception as error:  # noqa: BLE001 - a fault of ours must end this run, or it would be waited for in vain
             outcome = _failure("internal", f"what it wrote cannot be read: {error!r}")
         self._report(RunEnded(execution=begun.execution, ref=run.run, outcome=outcome))
+
+    def committed(self, facts: Sequence[Fact]) -> None:
+        """After a commit, let the supervisor forget the ends that are in it; on the engine's thread."""
+        ends = [fact.ref for fact in facts if isinstance(fact, RunEnded)]
+        ends += [self._settled.popleft() for _ in range(len(self._settled))]
+        if ends and self._supervisor is not None:
+            self._supervisor.forget(ends)
 
     def _outcome(
         self, run: RunExit, action: ActionDefinition, execution: int, timeout_seconds: float | None
@@ -183,7 +198,7 @@ class ProcessRunner:
             return Standing.RUNNING
         name = seen.ref.partition(":")[0]
         # Asked before the journal is read: one that is dead by now writes nothing more.
-        is_alive = name != self._journal and address.is_alive(self._home.hosts, name)
+        is_alive = name != self._journal and self._lives(name)
         fate = self._read_journal(name).get(seen.ref)
         if is_alive and (fate is None or fate.end is None):
             return Standing.RUNNING
@@ -193,7 +208,11 @@ class ProcessRunner:
         # The end is written when nothing of the run is left; without one, something may be.
         if fate.end is None:
             return self._lost(seen, fate)
+        self._settled.append(seen.ref)
         return Ended(self._outcome(fate.end, seen.definition.action, seen.execution, seen.timeout_seconds))
+
+    def _lives(self, name: str) -> bool:
+        return address.is_alive(self._home.hosts, name)
 
     def _lost(self, seen: Seen, fate: Fate) -> Lost:
         """Kill what is left of a run whose supervisor is dead."""
