@@ -20,6 +20,7 @@ from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnd
 from attune_cli.runtime.runners.api import Ended, Job, Lost, Seen, Standing
 
 if TYPE_CHECKING:
+    from attune_cli.runtime.engine.reactor import Reactor
     from attune_cli.runtime.store.database import Store
 
 
@@ -204,18 +205,28 @@ class WorldRunner:
 
 
 def boot(
-    world: World, store: Store, *, kind: str, number: int, dead: list[str], slots: int, probe: object
+    world: World,
+    store: Store,
+    *,
+    kind: str,
+    number: int,
+    dead: list[str],
+    slots: int,
+    probe: object,
+    reactor: Reactor | None = None,
 ) -> Engine:
     """Start engine `number` on `store`; `dead` names the hosts that died before."""
+    runner = WorldRunner(world, store)
     host = Host(id=f"host-{number}", kind=kind, pid=number, boot_id="boot", started=world.now)
     engine = Engine(
         store=store,
         clock=world.clock(),
         host=host,
-        runners={"mock": WorldRunner(world, store)},
+        runners={"mock": runner, "process": runner},
         jobs=JobReader(),
         slots=slots,
         poke=lambda _host: None,
+        reactor=reactor,
         probe=probe,  # pyright: ignore[reportArgumentType] - a callable, typed loosely to keep the call sites short
     )
     world.engine = engine
