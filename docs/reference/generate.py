@@ -6,6 +6,7 @@ Each function returns Markdown made from the code that is in force, so that no p
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import attune_cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from attune_cli.config import Value
     from attune_cli.pages import Page, Parameter, Typers
@@ -194,3 +195,56 @@ def triggers() -> str:
     return _table(
         ("trigger", "when"), [(f"`{row[1]}`", f"{row[2].lower()} of `{row[3]}`") for row in rows if row]
     )
+
+
+# --- expressions.md
+
+
+def condition_operators() -> str:
+    from attune_cli.runtime.expressions.comparisons import OPERATORS
+
+    return _table(
+        ("operator", "holds where the field"), [(f"`{name}`", text) for name, (_, text) in OPERATORS.items()]
+    )
+
+
+def expression_operators() -> str:
+    from attune_cli.runtime.expressions.operators import OPERATORS
+
+    return _table(("operator", "meaning"), [(f"`{name}`", text) for name, text in OPERATORS.items()])
+
+
+def functions() -> str:
+    from attune_cli.runtime.expressions.functions import FUNCTIONS
+
+    return _table(
+        ("function", "gives"),
+        [(f"`{_call(name, apply)}`", text) for name, (apply, text) in FUNCTIONS.items()],
+    )
+
+
+def filters() -> str:
+    from attune_cli.runtime.expressions.filters import CHOOSERS, FILTERS
+
+    rows = {name: (_call(name, apply, after=1), text) for name, (apply, text) in FILTERS.items()}
+    rows |= {name: (name, text) for name, text in CHOOSERS.items()}
+    return _table(("filter", "gives"), [(f"`{call}`", text) for _, (call, text) in sorted(rows.items())])
+
+
+def tests() -> str:
+    from attune_cli.runtime.expressions.filters import TESTS
+
+    return _table(("test", "holds where"), [(f"`{name}`", text) for name, (_, text) in TESTS.items()])
+
+
+def _call(name: str, apply: Callable[..., object], after: int = 0) -> str:
+    """Return a call as it may be written: what may be left out stands in brackets."""
+    parameters = list(inspect.signature(apply).parameters.values())[after:]
+    words: list[str] = []
+    for parameter in parameters:
+        word = parameter.name.strip("_")
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            words.append(f"{word}…")
+        else:
+            words.append(word if parameter.default is parameter.empty else f"[{word}]")
+    return f"{name}({', '.join(words)})" if words or not after else name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -86,3 +87,19 @@ def _anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_examples_of_expressions_are_so() -> None:
+    from attune_cli.runtime.expressions.expression import evaluate
+    from attune_cli.runtime.expressions.scope import Scope
+
+    event = {"id": 1, "trigger": "a.b", "trigger_ref": "a.b", "payload": {}, "created": ""}
+    scope = Scope(event=event, pack_config={}, secret_config=frozenset(), system={}, key={}.__getitem__)
+    rows = re.findall(
+        r"^\| `(.+)` \| `(.+)` \|$",
+        reference("expressions").split("| expression |")[1].split("## ")[0],
+        re.MULTILINE,
+    )
+    assert len(rows) == 12
+    for text, value in rows:
+        assert evaluate(text.replace(r"\|", "|"), scope) == json.loads(value), text
