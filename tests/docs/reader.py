@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import shlex
 import struct
 import subprocess
 import sys
@@ -56,6 +57,12 @@ class Reader:
         """Type a line of shell; returns its exit code and what it printed, as a page would show it."""
         exit_code, printed = _run_in_terminal(command.text, self._work, self._environment)
         return exit_code, printed.replace("\r\n", "\n").replace(str(self._home), SHOWN_HOME)
+
+    def leave(self) -> None:
+        """End a daemon that the page has left running, in the reader's home or a project's."""
+        for lock in (*self._home.glob(".local/share/attune/daemon.lock"), *self._work.glob("**/daemon.lock")):
+            home = shlex.quote(str(lock.parent))
+            _run_in_terminal(f"attune --home {home} down --cancel-running", self._work, self._environment)
 
 
 def _path_outside(environment: Path) -> str:

@@ -32,6 +32,7 @@ def record(page: Path, *, everything: bool) -> None:
                 new = printed.rstrip("\n").split("\n") if printed.strip() else []
                 lines[after : after + len(step.output)] = new
                 shift += len(new) - len(step.output)
+        reader.leave()
     page.write_text("\n".join(lines), encoding="utf-8")
 
 

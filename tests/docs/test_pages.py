@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("page", EXECUTED, ids=lambda page: page.stem)
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     reader = Reader(tmp_path / "ada")
+    try:
+        follow(page, reader)
+    finally:
+        reader.leave()
+
+
+def follow(page: Path, reader: Reader) -> None:
     todo = steps(page.read_text(encoding="utf-8"))
     assert any(isinstance(step, Command) for step in todo)
     for step in todo:
