@@ -17,17 +17,23 @@ def up(
     port: Annotated[
         int | None, Option("--port", metavar="N", help="Port to listen at.", min=0, max=65535)
     ] = None,
+    no_apply: Annotated[bool, Option("--no-apply", help="Leave the files of the project alone.")] = False,
     no_http: Annotated[bool, Option("--no-http", help="No server: no webhooks, no API.")] = False,
     wait_ready: Annotated[
         str, Option("--wait-ready", metavar="D", help="With -d: wait so long until it is ready.")
     ] = "30s",
 ) -> int:
-    """Start the daemon of this home; Ctrl-C ends it, and what runs goes on. Exit 5 when one runs already."""
+    """Start the daemon of this home; Ctrl-C ends it, and what runs goes on. Exit 5 when one runs already.
+
+    In a project, its files are applied first (attune apply).
+    """
     from attune_cli.serving import background
     from attune_cli.serving.condition import SECTIONS, SHOWN, duration, status_record
     from attune_cli.serving.foreground import serve, serve_options
 
     seconds = duration("--wait-ready", wait_ready)
+    if not no_apply:
+        _apply(context)
     options = serve_options(host=host, port=port, socket=None, no_http=no_http, only=None)
     if detach:
         with progress(context, "starting the daemon"):
@@ -37,3 +43,17 @@ def up(
         return 0
     serve(context, options, log_format="text")
     return 0
+
+
+def _apply(context: Context) -> None:
+    """Do what the files of the project declare, where there is one; not when the daemon cannot be started."""
+    import os
+
+    from attune_cli.config import find_project
+    from attune_cli.runtime.engine.lease import read_lease
+
+    is_project = find_project(context.directory, os.environ) is not None
+    if is_project and read_lease(context.home.path) is None:
+        from attune_cli.declaring.showing import apply_project
+
+        apply_project(context)

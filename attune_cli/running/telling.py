@@ -12,7 +12,6 @@ from attune_cli.runtime.channels.sending import check, send
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store, open_store_for_reading
 from attune_cli.runtime.model.notices import Notice, Rate, Subjects, Wish
-from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.services import channels
 from attune_cli.runtime.services.channels import NewChannel
 from attune_cli.runtime.store.sealing import Sealer
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from attune_cli.context import Context
 
 _TEST = Notice(title="attune can be heard here", body="This was sent by attune notify test.", level="info")
-_MOST_MESSAGES = 1000
 
 
 @immutable(kw_only=True)
@@ -48,21 +46,9 @@ class ChannelOptions:
                 actions=tuple(self.action),
                 triggers=tuple(self.trigger),
             ),
-            rate=Rate() if self.rate is None else read_rate(self.rate),
+            rate=Rate() if self.rate is None else channels.read_rate(self.rate),
             key=key,
         )
-
-
-def read_rate(text: str) -> Rate:
-    """Read `10/1m`; raises UsageError."""
-    count, slash, span = text.partition("/")
-    try:
-        messages, seconds = int(count), parse_duration(span if slash else "")
-    except ValueError:
-        messages, seconds = 0, 0.0
-    if not (1 <= messages <= _MOST_MESSAGES and seconds > 0):
-        raise UsageError(f"--rate {text!r}: expected e.g. 10/1m, at most 10 messages in a minute")
-    return Rate(messages=messages, window_seconds=seconds)
 
 
 def add(context: Context, name: str, word: str, options: ChannelOptions, *, replace: bool) -> None:

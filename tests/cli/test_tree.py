@@ -18,7 +18,8 @@ GLOBAL = {
     "--no-progress", "--no-input", "--yes", "--dry-run", "--directory", "--home", "--version",
 }  # fmt: skip
 LETTERS = {
-    "-C": {"--directory"}, "-P": {"--param"}, "-V": {"--version"}, "-d": {"--detach"}, "-e": {"--env"},
+    "-C": {"--directory"}, "-P": {"--param"}, "-R": {"--recursive"},
+    "-V": {"--version"}, "-d": {"--detach"}, "-e": {"--env"},
     "-f": {"--follow", "--file"}, "-h": {"--help"}, "-j": {"--json"}, "-l": {"--limit"}, "-n": {"--dry-run"},
     "-o": {"--output"}, "-q": {"--quiet"}, "-r": {"--result"}, "-s": {"--status"}, "-v": {"--verbose"},
     "-y": {"--yes"},

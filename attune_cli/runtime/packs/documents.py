@@ -66,6 +66,7 @@ class Document:
     styles: dict[Path, str] = field(default_factory=dict[Path, str])
     """How a text is written that is not plain: ' " | or >."""
     lines: tuple[str, ...] = ()
+    begin: Position = (1, 1)
 
     def position_of_key(self, path: Path) -> Position:
         return self.keys.get(path) or self.position_of_value(path)
@@ -90,17 +91,31 @@ class Document:
 
 def parse_document(content: bytes) -> Document:
     """Read one YAML document; raises DocumentError."""
+    documents = list(_parse(content))
+    if len(documents) > 1:
+        raise DocumentError("a second document begins here; one file holds one", documents[1].begin)
+    return documents[0] if documents else Document(None)
+
+
+def parse_documents(content: bytes) -> list[Document]:
+    """Read all YAML documents of a file, but for empty ones; raises DocumentError."""
+    return [document for document in _parse(content) if document.value is not None]
+
+
+def _parse(content: bytes) -> Iterator[Document]:
     if len(content) > MAX_BYTES:
         raise DocumentError(f"larger than {MAX_BYTES // 1024} KiB")
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     parse = cast("Callable[..., Iterator[yaml.Event]]", yaml.parse)  # pyright: ignore[reportUnknownMemberType] - the stub leaves it untyped
+    lines = tuple(content.decode(errors="replace").splitlines())
+    events = parse(content, Loader=loader)
     try:
-        document = _Builder(parse(content, Loader=loader)).build()
+        while (document := _Builder(events).build()) is not None:
+            yield replace(document, lines=lines)
     except yaml.YAMLError as error:
         raise _translate(error, content) from error
-    return replace(document, lines=tuple(content.decode(errors="replace").splitlines()))
 
 
 def _translate(error: yaml.YAMLError, content: bytes) -> DocumentError:
@@ -131,20 +146,18 @@ class _Builder:
         self._styles: dict[Path, str] = {}
         self._count = 0
 
-    def build(self) -> Document:
+    def build(self) -> Document | None:
+        """Return the next document; None when there is none left."""
         import yaml
 
-        event = self._next()
+        begin, event = (1, 1), self._next()
         while isinstance(event, (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
-            event = self._next()
+            begin, event = _position(event), self._next()
         if isinstance(event, yaml.StreamEndEvent):
-            return Document(None)
+            return None
         value = self._value(event, ())
         self._next()
-        event = self._next()
-        if not isinstance(event, yaml.StreamEndEvent):
-            raise DocumentError("a second document begins here; one file holds one", _position(event))
-        return Document(value, self._keys, self._values, tuple(self._repeated), self._styles)
+        return Document(value, self._keys, self._values, tuple(self._repeated), self._styles, begin=begin)
 
     def _next(self) -> yaml.Event:
         return next(self._events)
@@ -253,6 +266,14 @@ def _scalar(event: yaml.ScalarEvent) -> Json:
         return _plain(text)
     except ValueError:
         raise DocumentError(f"{text[:20]} is not a number that JSON knows", _position(event)) from None
+
+
+def reads_as_text(text: str) -> bool:
+    """Tell whether a plain word is read as the text it is, so that it needs no quotes."""
+    try:
+        return _plain(text) == text
+    except ValueError:
+        return False
 
 
 def _plain(text: str) -> Json:

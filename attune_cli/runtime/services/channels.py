@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
-from attune_cli.runtime.model.notices import NAMES, Wish
+from attune_cli.runtime.model.notices import NAMES, Rate, Wish
+from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.services import keys
 from attune_cli.runtime.store import channels, definitions, notifications, packs
 from attune_cli.values import immutable
@@ -25,6 +26,7 @@ EVERY_CHANNEL = "all"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _KEY_PREFIX = "key://"
+_MOST_MESSAGES = 1000
 
 
 @immutable(kw_only=True)
@@ -50,6 +52,18 @@ def read_on(words: Iterable[str]) -> tuple[str, ...]:
             hint=f"one of {', '.join(NAMES)}",
         )
     return asked
+
+
+def read_rate(text: str) -> Rate:
+    """Read `10/1m`; raises UsageError."""
+    count, slash, span = text.partition("/")
+    try:
+        messages, seconds = int(count), parse_duration(span if slash else "")
+    except ValueError:
+        messages, seconds = 0, 0.0
+    if not (1 <= messages <= _MOST_MESSAGES and seconds > 0):
+        raise UsageError(f"{text!r} is no rate: expected e.g. 10/1m, at most 10 messages in a minute")
+    return Rate(messages=messages, window_seconds=seconds)
 
 
 def check(tx: Transaction, new: NewChannel, *, replace: bool = False) -> None:

@@ -1,0 +1,130 @@
+"""From files to what they declare, with every fault of all of them at its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.declaring.kinds import KINDS
+from attune_cli.errors import Detail, UsageError, did_you_mean
+from attune_cli.runtime.expressions.faults import Fault
+from attune_cli.runtime.packs.documents import DocumentError, parse_documents
+from attune_cli.runtime.packs.fields import Fields
+from attune_cli.runtime.packs.findings import Finding, as_strict, errors_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from attune_cli.declaring.sources import File
+    from attune_cli.errors import AttuneError
+    from attune_cli.runtime.packs.documents import Document as Parsed
+
+_UNKNOWN_KEY = "unknown key "
+
+
+@dataclass
+class Declaration:
+    """One document: what it declares, and where."""
+
+    kind: str
+    ref: str
+    value: Any
+    fields: Fields
+
+    @property
+    def path(self) -> str:
+        return self.fields.shown_as
+
+    def fault(self, error: AttuneError) -> None:
+        """Note what keeps it from being kept: each part at its place, else at the name."""
+        faults = [detail for detail in error.details if isinstance(detail, Fault)]
+        self.fields.note(faults)
+        if not faults:
+            for detail in error.details:
+                self.fields.error(f"{detail.path}: {detail.message}", KINDS[self.kind].identified_by)
+        if not error.details:
+            self.fields.error(error.message, KINDS[self.kind].identified_by, suggestion=error.hint)
+
+
+@dataclass
+class Reader:
+    """Reads files, one after the other; `findings` are of all of them."""
+
+    findings: list[Finding] = field(default_factory=list[Finding])
+    declarations: list[Declaration] = field(default_factory=list[Declaration])
+
+    def read(self, files: Iterable[File]) -> None:
+        for file in files:
+            try:
+                documents = parse_documents(file.content)
+            except DocumentError as fault:
+                self.findings.append(Finding(file.path, *fault.position, "error", fault.message))
+                continue
+            for document in documents:
+                self._read(file, document)
+        self._refuse_twice()
+        order = list(KINDS)
+        self.declarations.sort(key=lambda one: order.index(one.kind))
+
+    def _read(self, file: File, document: Parsed) -> None:
+        self.findings += [
+            Finding(file.path, *position, "error", f"the key '{key}' is already in line {first[0]}")
+            for key, position, first in document.repeated
+        ]
+        fields = Fields(document, file.path, self.findings)
+        if not isinstance(document.value, dict):
+            return
+        name = fields.text("kind") or file.kind
+        if name is None:
+            fields.error("missing key 'kind'", suggestion=f"one of {', '.join(KINDS)}")
+            return
+        if name not in KINDS:
+            fields.error(
+                f"there is no kind '{name}'",
+                "kind",
+                suggestion=did_you_mean(name, KINDS) or f"one of {', '.join(KINDS)}",
+            )
+            return
+        kind = KINDS[name]
+        before = len(errors_of(self.findings))
+        fields.require(kind.identified_by)
+        value = kind.decode(fields)
+        if len(errors_of(self.findings)) == before:
+            self.declarations.append(
+                Declaration(name, str(getattr(value, kind.identified_by)), value, fields)
+            )
+
+    def _refuse_twice(self) -> None:
+        first: dict[tuple[str, str], Declaration] = {}
+        for one in self.declarations:
+            other = first.setdefault((one.kind, one.ref), one)
+            if other is not one:
+                line, _ = other.fields.position(())
+                one.fields.error(
+                    f"{one.kind} '{one.ref}' is already in {other.path}:{line}", KINDS[one.kind].identified_by
+                )
+
+    def warnings(self, *, strict: bool) -> list[Finding]:
+        """Return what is not quite right; raises UsageError with every fault of all files together."""
+        found = sorted(dict.fromkeys(_strict(one, strict=strict) for one in self.findings))
+        errors = errors_of(found)
+        if errors:
+            files = {one.path for one in errors}
+            raise UsageError(
+                f"{_counted(len(errors), 'fault')} in {_counted(len(files), 'file')}; nothing was changed",
+                code="invalid_files",
+                details=[Detail(one.place, str(one).removeprefix(f"{one.place}: ")) for one in errors],
+                hint="attune schema rule",
+            )
+        return found
+
+
+def _strict(finding: Finding, *, strict: bool) -> Finding:
+    """A key that nothing reads is a slip: what somebody wanted would not happen."""
+    if strict or finding.message.startswith(_UNKNOWN_KEY):
+        return as_strict([finding])[0]
+    return finding
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

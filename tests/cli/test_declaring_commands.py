@@ -1,0 +1,199 @@
+"""`attune apply`, `diff` and `export`: what files declare is there, all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from attune_cli.config import Home
+    from tests.cli.conftest import Run
+
+TRIGGER = "kind: trigger\nref: local.dry\noutput:\n  bed: {type: string}\n"
+RULE = """kind: rule
+ref: local.water
+trigger_ref: local.dry
+action_ref: core.echo
+action_params:
+  message: "{{ event.payload.bed }}"
+"""
+
+
+def write(path: str, text: str) -> str:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text)
+    return path
+
+
+def refs(run: Run, kind: str) -> list[str]:
+    documents = json.loads(run("export", kind, "-j").stdout)
+    return [one["ref"] for one in documents]
+
+
+def test_files_are_applied_once_and_then_nothing_changes(run: Run) -> None:
+    # The rule comes first: order does not matter.
+    write("all.yaml", f"{RULE}---\n{TRIGGER}")
+    planned = run("apply", "all.yaml", "-n")
+    assert planned.stdout == "created trigger local.dry\ncreated rule local.water\n"
+    assert refs(run, "rule") == []
+    first = run("apply", "all.yaml", "-j")
+    assert first.exit_code == 0, first.stderr
+    told = json.loads(first.stdout)
+    assert (told["changed"], [one["change"] for one in told["items"]]) == (2, ["created", "created"])
+    assert run("apply", "all.yaml", "-q").stdout == ""
+    assert run("apply", "all.yaml").stdout == "unchanged trigger local.dry\nunchanged rule local.water\n"
+    write("all.yaml", f"{RULE}enabled: false\n---\n{TRIGGER}")
+    assert run("apply", "-f", "all.yaml", "-q").stdout == "local.water\n"
+
+
+def test_all_faults_of_all_files_are_told_at_their_places_and_nothing_changes(run: Run, home: Home) -> None:
+    write("a.yaml", TRIGGER)
+    write("b.yaml", RULE.replace("local.dry", "local.dri").replace("core.echo", "core.ecko"))
+    write("c.yaml", "kind: rulle\nref: local.x\n---\nref: local.y\n")
+    write("d.yaml", "kind: rule\nref: [\n")
+    write("e.yaml", RULE.replace("local.water", "local.e") + "modde: single\n")
+    write("f.yaml", f"{TRIGGER}")
+    refused = run("apply", "a.yaml", "b.yaml", "c.yaml", "d.yaml", "e.yaml", "f.yaml")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    for told in (
+        "b.yaml:3:14  'trigger_ref': no trigger 'local.dri' (did you mean local.dry?)",
+        "b.yaml:4:13  'action_ref': no action 'core.ecko' (did you mean core.echo?)",
+        "c.yaml:1:7   there is no kind 'rulle' (did you mean rule?)",
+        "c.yaml:4:1   missing key 'kind'",
+        "d.yaml:3:1",
+        "e.yaml:7:1   unknown key 'modde' (did you mean mode?)",
+        "f.yaml:2:6   trigger 'local.dry' is already in a.yaml:1",
+        "7 faults in 5 files; nothing was changed",
+    ):
+        assert told in refused.stderr
+    assert refs(run, "trigger") == []
+    assert run("apply", "nowhere.yaml").exit_code == 3
+    assert run("apply").exit_code == 3
+    assert not (home.path / "secret.key").exists()
+
+
+def test_a_difference_is_shown_and_told_by_the_exit_code(run: Run) -> None:
+    write("all.yaml", f"{TRIGGER}---\n{RULE}")
+    assert run("diff", "all.yaml", "-qq").exit_code == 1
+    run("apply", "all.yaml")
+    same = run("diff", "all.yaml")
+    assert (same.exit_code, same.stdout) == (0, "")
+    write("all.yaml", f"{TRIGGER}---\n{RULE}mode: single\n")
+    other = run("diff", "all.yaml")
+    assert other.exit_code == 1
+    assert other.stdout.startswith("--- kept/rule/local.water\n+++ all.yaml\n")
+    assert "+mode: single\n" in other.stdout
+    assert run("diff", "all.yaml", "-q").stdout == "local.water\n"
+    assert json.loads(run("diff", "all.yaml", "-j").stdout)["items"][0]["change"] == "updated"
+    assert refs(run, "rule") == ["local.water"]
+
+
+def test_what_no_file_declares_is_pruned_only_when_that_is_asked_for(run: Run) -> None:
+    write("all.yaml", f"{TRIGGER}---\n{RULE}")
+    run("apply", "all.yaml")
+    write("all.yaml", TRIGGER)
+    assert run("apply", "all.yaml", "-q").stdout == ""
+    assert run("diff", "all.yaml", "--prune", "-q").stdout == "local.water\n"
+    assert run("apply", "all.yaml", "--prune").exit_code == 2
+    assert run("apply", "all.yaml", "--prune", "--scope", "pack:core", "--yes", "-q").stdout == ""
+    assert run("apply", "all.yaml", "--prune", "--scope", "local").exit_code == 2
+    assert run("apply", "all.yaml", "--scope", "pack:local").exit_code == 2
+    assert refs(run, "rule") == ["local.water"]
+    assert "pruned rule local.water\n" in run("apply", "all.yaml", "--prune", "--yes").stdout
+    assert (refs(run, "rule"), refs(run, "trigger")) == ([], ["local.dry"])
+
+
+def test_an_export_makes_the_same_in_another_home(run: Run, tmp_path: Path) -> None:
+    write("all.yaml", f"{TRIGGER}---\n{RULE}")
+    run("apply", "all.yaml")
+    run("key", "set", "area", "-", "--plain", input="4")
+    exported = run("export").stdout
+    other = str(tmp_path / "other")
+    assert run("apply", "-", "--home", other, input=exported).exit_code == 0
+    assert run("export", "--home", other).stdout == exported
+    assert run("diff", "-", "--home", other, "--prune", input=exported).exit_code == 0
+    written = run("export", "--to", "out")
+    assert written.stdout.split() == [
+        "out/keys/area.yaml", "out/triggers/local.dry.yaml", "out/rules/local.water.yaml",
+    ]  # fmt: skip
+    assert run("apply", "out", "-q").stdout == ""
+    write("out/rules/local.water.yaml", "kind: rule\n")
+    assert run("export", "--to", "out").exit_code == 5
+    assert run("export", "--to", "out", "--yes").exit_code == 0
+    assert run("export", "rule/local.watr").exit_code == 3
+    assert run("export", "nonsense").exit_code == 2
+
+
+def test_secrets_are_neither_exported_nor_taken_from_files(run: Run) -> None:
+    run("key", "set", "chat.url", "-", input="json://127.0.0.1:9/s3cr3t")
+    write("ops.yaml", "kind: channel\nname: ops\nurl: key://chat.url\non: [rule.fired]\nrate: 5/10m\n")
+    assert run("apply", "ops.yaml").stdout == "created channel ops\n"
+    exported = run("export").stdout
+    assert "s3cr3t" not in exported
+    assert run("diff", "-", input=exported).exit_code == 0
+    refused = run("apply", "-", "--home", "other", input=exported)
+    assert refused.exit_code == 2
+    assert "key 'chat.url' has no value yet (attune key set chat.url)" in refused.stderr
+    write("ops.yaml", "kind: channel\nname: ops\nurl: json://h/token\non: [rule.fire]\n")
+    refused = run("apply", "ops.yaml")
+    assert "does not belong in a file" in refused.stderr
+    assert "did you mean rule.fired?" in refused.stderr
+
+
+def test_a_channel_keeps_the_url_it_has(run: Run) -> None:
+    document = "kind: channel\nname: ops\non: [event.created]\n"
+    missing = run("apply", "-", input=document)
+    assert "attune notify add ops URL" in missing.stderr
+    assert run("notify", "add", "ops", "-", "--on", "rule.fired", input="json://127.0.0.1:9/t").exit_code == 0
+    assert run("apply", "-", input=document).stdout == "updated channel ops\n"
+    assert run("notify", "show", "ops", "--field", "url").stdout == "json://********\n"
+
+
+@pytest.fixture
+def project(run: Run) -> str:
+    assert run("init", "garden", "-qq").exit_code == 0
+    write("garden/triggers/dry.yaml", TRIGGER.replace("kind: trigger\n", ""))
+    write("garden/rules/water.yaml", RULE.replace("kind: rule\n", "").replace("core.echo", "garden.hello"))
+    write("garden/compose.yaml", "services: {}\n")
+    return "garden"
+
+
+def test_a_project_is_applied_with_its_packs(run: Run, project: str) -> None:
+    path = f"{project}/rules/water.yaml"
+    write(path, Path(path).read_text().replace("message:", "name:"))
+    applied = run("-C", project, "apply")
+    assert applied.exit_code == 0, applied.stderr
+    assert applied.stdout.splitlines() == [
+        "created pack garden", "created trigger local.dry", "created rule local.water",
+    ]  # fmt: skip
+    assert run("-C", project, "apply", "-q").stdout == ""
+    action = Path(project, "packs/garden/actions/hello.yaml")
+    action.write_text(action.read_text() + "\ntags: [friendly]\n")
+    assert run("-C", project, "diff", "-q").stdout == "garden\n"
+
+
+def test_a_faulty_rule_keeps_the_packs_of_its_project_out_as_well(run: Run, project: str) -> None:
+    refused = run("-C", project, "apply")
+    assert (refused.exit_code, "no such parameter" in refused.stderr or "message" in refused.stderr) == (
+        2,
+        True,
+    )
+    assert "garden" not in run("pack", "list", "-q").stdout.split()
+
+
+def test_a_rule_of_a_pack_is_changed_in_its_file_only(run: Run, project: str) -> None:
+    Path(project, "rules/water.yaml").unlink()
+    write(
+        f"{project}/packs/garden/rules/night.yaml",
+        "ref: garden.night\ntrigger_ref: core.alert\naction_ref: core.noop\n",
+    )
+    assert run("-C", project, "apply").exit_code == 0
+    exported = run("export", "rule/garden.night").stdout
+    assert run("apply", "-", input=exported).stdout == "unchanged rule garden.night\n"
+    assert run("export", "rule").stdout == ""
+    refused = run("apply", "-", input=exported + "mode: single\n")
+    assert refused.exit_code == 2
+    assert "belongs to a file of pack 'garden'" in refused.stderr
