@@ -111,7 +111,7 @@ def restore(
 ) -> None:
     """Bring a backup back. What is there now is kept beside it; runs the backup holds as unfinished are abandoned."""
     from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import living_hosts, open_store
+    from attune_cli.runtime.host import living_hosts, open_store, supervisor_works
     from attune_cli.runtime.services import backups
 
     home = context.home
@@ -122,6 +122,12 @@ def restore(
                 f"the database {home.database} is in use by another attune",
                 code="in_use",
                 hint="attune execution list -s running",
+            )
+        if supervisor_works(home):
+            raise ConflictError(
+                f"what a daemon of {home.path} began still runs",
+                code="in_use",
+                hint="attune up -d && attune down --cancel-running",
             )
 
     permit()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli import __version__
 from attune_cli.errors import UnavailableError
-from attune_cli.runtime.clock import SECOND, SystemClock
+from attune_cli.runtime.clock import SECOND, SystemClock, monotonic_seconds, pause
 from attune_cli.runtime.engine.presence import dead_hosts, is_alive
 from attune_cli.runtime.store import hosts, packs
 from attune_cli.runtime.store.database import (
@@ -37,6 +37,11 @@ _PRIVATE = 0o700
 
 _STARTING_SECONDS = 60
 """How long a host may take between making its lock and holding it."""
+
+_LEAVING_SECONDS = 3.0
+"""Longer than a supervisor without an engine and without a run stays."""
+
+_LOOK_SECONDS = 0.05
 
 
 # --- the file ----------------------------------------------------------------------------------------------
@@ -172,6 +177,18 @@ def migrate_alone(store: Store, home: Home) -> list[int]:
 def living_hosts(home: Home) -> list[str]:
     """Return the ids of the hosts whose process lives, by their locks alone: the database may be unreadable."""
     return sorted(lock.stem for lock in home.hosts.glob("*.lock") if is_alive(home.hosts, lock.stem))
+
+
+def supervisor_works(home: Home) -> bool:
+    """Tell whether runs of a daemon go on without it; waits a moment for a supervisor that is about to leave."""
+    from attune_cli.runtime.supervisor import address
+
+    give_up = monotonic_seconds() + _LEAVING_SECONDS
+    while any(address.is_alive(home.hosts, name) for name in address.recorded(home.hosts)):
+        if monotonic_seconds() >= give_up:
+            return True
+        pause(_LOOK_SECONDS)
+    return False
 
 
 def settle_dead_hosts(store: Store, home: Home, settings: Settings) -> None:

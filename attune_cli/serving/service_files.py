@@ -41,9 +41,12 @@ WantedBy={target}
 def systemd_unit(context: Context, *, user: bool) -> str:
     """Return a unit file (systemd.service(5)) for this home."""
     words = [*_program(), *place_words(context), "serve", "--log-format", "json"]
-    command = " ".join(shlex.quote(word.replace("%", "%%")) for word in words)
+    # A unit's own language has specifiers and variables, inside of quotes, too.
+    command = " ".join(shlex.quote(word.replace("%", "%%").replace("$", "$$")) for word in words)
     return _UNIT.format(
-        home=context.home.path, command=command, target="default.target" if user else "multi-user.target"
+        home=str(context.home.path).replace("%", "%%"),
+        command=command,
+        target="default.target" if user else "multi-user.target",
     )
 
 

@@ -177,3 +177,19 @@ def test_a_killed_supervisor_loses_its_runs_and_the_daemon_goes_on(
         os.kill(supervisor, signal.SIGKILL)
         until(lambda: show(run, "1")["status"] == "abandoned", "the end of the lost run")
         assert run("run", "core.echo", "message=on we go").stdout == "on we go\n"
+
+
+def test_a_backup_is_not_brought_back_under_a_daemon_nor_under_what_it_began(
+    run: Run, home: Home, slow: str, tmp_path: Path
+) -> None:
+    assert run("db", "backup", str(tmp_path / "copy.db")).exit_code == 0
+    restore = ("db", "restore", str(tmp_path / "copy.db"), "--yes")
+    with serving(home) as daemon:
+        started(run, slow, tmp_path / "gate")
+        assert run(*restore).exit_code == 5
+        daemon.signal(signal.SIGKILL)
+    refused = run(*restore)
+    assert (refused.exit_code, "still runs" in refused.stderr) == (5, True)
+    assert run("up", "-d", "--no-http").exit_code == 0
+    assert run("down", "--cancel-running").exit_code == 0
+    assert run(*restore).exit_code == 0

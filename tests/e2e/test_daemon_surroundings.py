@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import plistlib
 import shlex
 import shutil
 import signal
@@ -138,6 +139,26 @@ def test_a_supervisor_that_cannot_begin_ends_the_daemon_with_the_reason(run: Run
     )
     assert read_lease(home.path) is None
     assert supervisors(home) == []
+
+
+def test_a_unit_names_the_home_in_the_words_of_systemd_and_is_written_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    odd = tmp_path / "a b%c$d"
+    words = ("--home", str(odd), "engine", "install", "--systemd", "--user", "--write")
+    assert run(*words).exit_code == 0
+    unit = (tmp_path / ".config/systemd/user/attune.service").read_text()
+    assert f"--home '{tmp_path}/a b%%c$$d' serve" in unit
+    assert "WantedBy=default.target" in unit
+    assert not odd.exists()
+    assert run(*words).exit_code == 0
+    other = run("engine", "install", "--systemd", "--user", "--write")
+    assert (other.exit_code, "is there already" in other.stderr) == (5, True)
+    assert (
+        plistlib.loads(run("engine", "install", "--launchd").stdout.encode())["AbandonProcessGroup"] is True
+    )
+    assert run("engine", "install").exit_code == 2
 
 
 def test_parts_that_do_not_exist_are_refused_before_anything_is_made(run: Run, home: Home) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.engine.endings import end
+from attune_cli.runtime.engine.limits import DEFINITIONS_KEPT
 from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.jobs import JobDefinition
@@ -30,6 +31,8 @@ class JobReader:
     def definition(self, tx: Transaction, execution: Startable) -> JobDefinition:
         found = self._definitions.get(execution.job)
         if found is None:
+            if len(self._definitions) >= DEFINITIONS_KEPT:
+                self._definitions.clear()
             found = JobDefinition.from_json(jobs.get(tx, execution.job))
             self._definitions[execution.job] = found
         return found

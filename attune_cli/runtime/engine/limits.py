@@ -32,3 +32,6 @@ SWEPT_PER_TICK = 500
 
 SWEEP_SECONDS = 600
 """How long the reactor rests when nothing was left to be swept."""
+
+DEFINITIONS_KEPT = 1000
+"""Decoded definitions that an engine keeps: more than that are in use only over months, as packs are upgraded."""

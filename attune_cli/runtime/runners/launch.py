@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 """Variables of this process that a child may see; the others may hold what is none of its business."""
 
+_PLANS_KEPT = 1000
+"""As many as the definitions that an engine keeps; each plan keeps its definition."""
+
 _INLINE_SHELL = 'eval "$(</dev/stdin)"'
 
 
@@ -103,6 +106,8 @@ class Launcher:
     def _plan(self, definition: JobDefinition) -> _Plan:
         found = self._plans.get(id(definition))
         if found is None or found[0] is not definition:
+            if len(self._plans) >= _PLANS_KEPT:
+                self._plans.clear()
             found = (definition, self._make_plan(definition))
             self._plans[id(definition)] = found
         return found[1]
