@@ -59,6 +59,10 @@ def list_executions(
     context: Context,
     action: ActionOption = None,
     pack: PackOption = None,
+    rule: Annotated[str | None, Option("--rule", metavar="REF", help="Started by this rule.")] = None,
+    trigger: Annotated[
+        str | None, Option("--trigger", metavar="REF", help="Because of an event of this trigger.")
+    ] = None,
     status: StatusOption = None,
     since: Since = None,
     until: Until = None,
@@ -83,8 +87,9 @@ def list_executions(
     from attune_cli.running.listing import ListOptions, show_list
 
     options = ListOptions(
-        action=action, pack=pack, status=status, since=since, until=until, label=label, parent=parent,
-        root=root, result=result, limit=None if all_ else limit, after=after, reverse=reverse,
+        action=action, pack=pack, rule=rule, trigger=trigger, status=status, since=since, until=until,
+        label=label, parent=parent, root=root, result=result, limit=None if all_ else limit, after=after,
+        reverse=reverse,
     )  # fmt: skip
     show_list(context, options, COLUMNS, count=count, fail_empty=fail_empty)
 

@@ -79,6 +79,8 @@ class ListOptions:
 
     action: str | None = None
     pack: str | None = None
+    rule: str | None = None
+    trigger: str | None = None
     status: Sequence[str] | None = None
     since: str | None = None
     until: str | None = None
@@ -96,6 +98,8 @@ class ListOptions:
         return Filter(
             action_ref=self.action,
             pack_ref=self.pack,
+            rule_ref=self.rule,
+            trigger_ref=self.trigger,
             statuses=statuses,
             timed_out=timed_out,
             created_from=read_time("--since", self.since),

@@ -181,6 +181,12 @@ def test_enforcements_lead_to_executions(garden: Run) -> None:
         {"area": 4},
     )
     assert garden("enforcement", "show", "1", "--field", "execution").stdout == "1\n"
+    for option, ref, other in (
+        ("--rule", "garden.when_dry", "garden.x"),
+        ("--trigger", "garden.dry", "garden.wet"),
+    ):
+        assert garden("execution", "list", option, ref, "-q").stdout == "1\n"
+        assert garden("execution", "list", option, other, "-q").stdout == ""
     assert garden("enforcement", "show", "9").exit_code == 3
     assert garden("enforcement", "list", "-s", "done").exit_code == 2
 

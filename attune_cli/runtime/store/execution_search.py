@@ -21,6 +21,9 @@ class Filter:
     action_ref: str | None = None
     """A ref, or `pack.*`."""
     pack_ref: str | None = None
+    rule_ref: str | None = None
+    trigger_ref: str | None = None
+    """Started by this rule, or because of an event of this trigger."""
     statuses: tuple[str, ...] = ()
     timed_out: bool = False
     """Those that ran out of time are meant too, whatever `statuses` says."""
@@ -39,7 +42,7 @@ class Filter:
 
 def _where(criteria: Filter) -> tuple[str, tuple[object, ...]]:
     """Return the condition and its values."""
-    needs = [*_of_action(criteria), *_of_status(criteria), *_compared(criteria), *_of_content(criteria)]
+    needs = [*_of_origin(criteria), *_of_status(criteria), *_compared(criteria), *_of_content(criteria)]
     condition = " AND ".join(need for need, _ in needs) or "1"
     return condition, tuple(value for _, values in needs for value in values)
 
@@ -47,13 +50,17 @@ def _where(criteria: Filter) -> tuple[str, tuple[object, ...]]:
 Need = tuple[str, tuple[object, ...]]
 
 
-def _of_action(criteria: Filter) -> list[Need]:
+def _of_origin(criteria: Filter) -> list[Need]:
     needs: list[Need] = []
     if criteria.action_ref is not None:
         comparison = "GLOB" if criteria.action_ref.endswith(".*") else "="
         needs.append((f"action_ref {comparison} ?", (criteria.action_ref,)))
     if criteria.pack_ref is not None:
         needs.append(("action_ref GLOB ?", (f"{criteria.pack_ref}.*",)))
+    if criteria.rule_ref is not None:
+        needs.append(("rule_ref = ?", (criteria.rule_ref,)))
+    if criteria.trigger_ref is not None:
+        needs.append(("trigger_ref = ?", (criteria.trigger_ref,)))
     return needs
 
 
