@@ -19,6 +19,7 @@ MACHINE_FILE = Path("/etc/attune/config.toml")
 
 MEBIBYTE = 1024 * 1024
 _LAST_PORT = 65535
+_LEAST_PROCESSORS = 0.01
 
 Value = Any
 """A setting as the program has it: int, float, str or a tuple of str."""
@@ -49,6 +50,11 @@ class Home:
     @property
     def artifacts(self) -> Path:
         return self.path / "artifacts"
+
+    @property
+    def containers(self) -> Path:
+        """Is there when this home has made a container."""
+        return self.path / "containers"
 
     @property
     def hosts(self) -> Path:
@@ -140,6 +146,24 @@ def _port(value: object) -> int:
     raise ValueError(f"expected a port, 0 to {_LAST_PORT}")
 
 
+def _processors(value: object) -> float:
+    try:
+        amount = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0.0
+    except ValueError:
+        amount = 0.0
+    if amount >= _LEAST_PROCESSORS:
+        return amount
+    raise ValueError("expected a number of processors such as 0.5 or 2")
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "yes", "on", "false", "no", "off"}:
+        return value.lower() in {"true", "yes", "on"}
+    raise ValueError("expected true or false")
+
+
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
@@ -189,6 +213,28 @@ class Settings:
         (), _names, "More environment variables that actions may see"
     )
     busy_timeout_seconds: float = _setting(30.0, _duration, "How long to wait for a busy database")
+    container_memory_bytes: int = _setting(512 * MEBIBYTE, _size, "Memory of a container that asks for none")
+    container_cpus: float = _setting(1.0, _processors, "Processors of a container that asks for none")
+    container_pids: int = _setting(256, _count, "Processes and threads of a container that asks for none")
+    container_tmpfs_bytes: int = _setting(
+        64 * MEBIBYTE, _size, "Room in /tmp of a container, which is memory"
+    )
+    container_max_memory_bytes: int = _setting(4096 * MEBIBYTE, _size, "Most memory a container may ask for")
+    container_max_cpus: float = _setting(4.0, _processors, "Most processors a container may ask for")
+    container_max_pids: int = _setting(4096, _count, "Most processes and threads a container may ask for")
+    container_max_tmpfs_bytes: int = _setting(
+        1024 * MEBIBYTE, _size, "Most room in memory file systems a container may ask for"
+    )
+    container_networks: tuple[str, ...] = _setting(
+        ("none", "bridge"), _names, "Networks of the engine that containers may ask for"
+    )
+    container_mounts: tuple[str, ...] = _setting(
+        (), _names, "Folders of this machine of which containers may mount parts"
+    )
+    container_root: bool = _setting(default=False, read=_flag, help_text="Whether containers may run as root")
+    container_pull: str = _setting(
+        "missing", _one_of("missing", "always", "never"), "When images are pulled, unless an action says so"
+    )
     host: str = _setting("127.0.0.1", _text, "Address the daemon's server listens at")
     port: int = _setting(8080, _port, "Port the daemon's server listens at; 0 takes a free one")
     public_url: str = _setting("", _text, "How others reach the daemon's server, e.g. behind a proxy")

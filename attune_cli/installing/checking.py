@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.config import PROJECT_FILE
 from attune_cli.errors import NotFoundError
 from attune_cli.output import Column
+from attune_cli.runtime.model.containers import policy_of
 from attune_cli.runtime.packs.findings import as_strict, errors_of
 from attune_cli.runtime.packs.source import MANIFEST_NAMES, read_pack
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from attune_cli.context import Context
+    from attune_cli.runtime.model.containers import ContainerPolicy
     from attune_cli.runtime.packs.findings import Finding
 
 COLUMNS = (
@@ -38,7 +40,8 @@ def validate(context: Context, paths: Sequence[Path], *, strict: bool) -> int:
                 folders[folder] = None
             elif only is not None:
                 only.add(file)
-    findings = [finding for folder, only in folders.items() for finding in _read(folder, only)]
+    policy = policy_of(context.settings)
+    findings = [finding for folder, only in folders.items() for finding in _read(folder, only, policy)]
     if strict:
         findings = as_strict(findings)
     _print(context, findings)
@@ -50,10 +53,10 @@ def validate(context: Context, paths: Sequence[Path], *, strict: bool) -> int:
     return 1 if errors else 0
 
 
-def _read(folder: Path, only: set[str] | None) -> list[Finding]:
+def _read(folder: Path, only: set[str] | None, policy: ContainerPolicy) -> list[Finding]:
     prefix = os.path.join(os.path.relpath(folder), "")  # noqa: PTH118 - a text that goes before paths
     prefix = "" if prefix == os.path.join(".", "") else prefix  # noqa: PTH118 - as above
-    found = read_pack(folder, shown_as=prefix).findings
+    found = read_pack(folder, shown_as=prefix, policy=policy).findings
     return [finding for finding in found if only is None or finding.path.removeprefix(prefix) in only]
 
 

@@ -17,7 +17,7 @@ from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.host import connect_again
 from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.services.submission import submit
-from attune_cli.runtime.store import executions
+from attune_cli.runtime.store import executions, jobs
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.values import immutable
 
@@ -62,6 +62,10 @@ class Work:
         )
 
     def tell_preparing(self, execution: Execution) -> None:
+        with self.store.read(SystemClock().now()) as tx:
+            kind = jobs.get(tx, execution.job)["kind"]
+        if kind == "docker":
+            return  # each run has a container of its own
         pack = execution.action_ref.partition(".")[0]
         self.context.out.note(f"building the environment of pack {pack}, once …")
 

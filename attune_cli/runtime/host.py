@@ -28,10 +28,16 @@ from attune_cli.runtime.store.database import (
 from attune_cli.runtime.store.identity import is_at_home, settle_in
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from attune_cli.config import Home, Settings
+    from attune_cli.runtime.model.facts import Fact
+    from attune_cli.runtime.model.jobs import JobDefinition
+    from attune_cli.runtime.runners.api import Runner
+    from attune_cli.runtime.runners.containers.engine import Found
+    from attune_cli.runtime.runners.containers.runner import DockerRunner
+    from attune_cli.runtime.runners.deferred import DeferredRunner
 
 _PRIVATE = 0o700
 
@@ -208,14 +214,15 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
 
     clock = SystemClock()
     jobs = JobReader()
-    runner = ProcessRunner(
-        home=home,
-        settings=settings,
-        launcher=Launcher(home, environment=os.environ),
-        report=lambda _fact: None,
+    launcher = Launcher(home, environment=os.environ)
+    runner = ProcessRunner(home=home, settings=settings, launcher=launcher, report=lambda _fact: None)
+    containers = docker_runner(
+        home, settings, host="", pack_folder=launcher.pack_folder, report=lambda _fact: None
     )
+    runners: dict[str, Runner] = {runner.kind: runner, containers.kind: containers}
     with store.read(clock.now()) as tx:
-        inspected = inspect(tx, dead, jobs, {runner.kind: runner}, boot_id=boot_id())
+        inspected = inspect(tx, dead, jobs, runners, boot_id=boot_id())
+    containers.close()
     with store.write(clock.now()) as tx:
         settle(tx, inspected, dead, heir=None)
         left = {host.id for host in hosts.all_hosts(tx)}
@@ -233,6 +240,49 @@ def _never_recorded(home: Home, recorded: set[str]) -> set[str]:
             if is_old and lock.stem not in recorded and not is_alive(home.hosts, lock.stem):
                 found.add(lock.stem)
     return found
+
+
+def docker_runner(
+    home: Home,
+    settings: Settings,
+    *,
+    host: str,
+    pack_folder: Callable[[JobDefinition], Path],
+    report: Callable[[Fact], None],
+    api: Callable[[int], dict[str, str]] = lambda _execution: {},
+) -> DeferredRunner:
+    """Return the runner of actions in containers for a host of this home; it is made when there is such an action."""
+    from attune_cli.runtime.runners.deferred import DeferredRunner
+
+    def make() -> DockerRunner:
+        from attune_cli.runtime.runners.containers.runner import DockerRunner
+        from attune_cli.runtime.store.identity import home_id
+
+        with contextlib.closing(connect_again(home, settings)) as store:
+            own_id = home_id(store.connection) or ""
+        return DockerRunner(
+            home=home,
+            settings=settings,
+            environment=os.environ,
+            host=host,
+            home_id=own_id,
+            pack_folder=pack_folder,
+            orphans=lambda found: _orphaned(home, settings, found),
+            report=report,
+            api=api,
+        )
+
+    return DeferredRunner("docker", make)
+
+
+def _orphaned(home: Home, settings: Settings, found: Sequence[Found]) -> list[str]:
+    """Return the containers that no run names, and whose host is dead: a living one may be about to name it."""
+    from attune_cli.runtime.store import executions
+
+    dead = [one for one in found if not (one.host and is_alive(home.hosts, one.host))]
+    with contextlib.closing(connect_again(home, settings)) as store, store.read(SystemClock().now()) as tx:
+        named = {ref.rpartition(":")[2] for ref in executions.live_runner_refs(tx)}
+    return [one.id for one in dead if one.id not in named]
 
 
 def boot_id() -> str:

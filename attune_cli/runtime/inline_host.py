@@ -14,10 +14,11 @@ from attune_cli.runtime.engine.jobs import JobReader
 from attune_cli.runtime.engine.loop import EngineLoop
 from attune_cli.runtime.engine.presence import HostLock
 from attune_cli.runtime.engine.tick import Engine
-from attune_cli.runtime.host import boot_id
+from attune_cli.runtime.host import boot_id, docker_runner
 from attune_cli.runtime.model.entities import Host
 from attune_cli.runtime.runners.launch import Launcher
-from attune_cli.runtime.runners.process import ProcessRunner, journal_path
+from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.runners.supervised import journal_path
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor import Supervisor
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.engine.replies import Reply
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Store, Transaction
+    from attune_cli.runtime.supervisor import RunExit
 
 Answer = TypeVar("Answer")
 
@@ -49,16 +51,17 @@ class InlineHost:
         self._grace_seconds = settings.grace_seconds
         clock = SystemClock()
         host = Host(id=self.id, kind="inline", pid=os.getpid(), boot_id=boot_id(), started=clock.now())
-        self._runner = ProcessRunner(
-            home=home,
-            settings=settings,
-            launcher=Launcher(home, environment=os.environ, allow=settings.environment_allow),
-            report=self._report,
+        launcher = Launcher(home, environment=os.environ, allow=settings.environment_allow)
+        self._processes = ProcessRunner(home=home, settings=settings, launcher=launcher, report=self._report)
+        self._containers = docker_runner(
+            home, settings, host=self.id, pack_folder=launcher.pack_folder, report=self._report
         )
         self._journal = journal_path(home, self.id)
-        self._supervisor = Supervisor(journal=self._journal, clock=clock, report=self._runner.ended)
-        self._runner.supervise_with(self._supervisor, journal=self.id)
-        runners: dict[str, Runner] = {self._runner.kind: self._runner}
+        self._supervisor = Supervisor(journal=self._journal, clock=clock, report=self._ended)
+        runners: dict[str, Runner] = {}
+        for runner in (self._processes, self._containers):
+            runner.supervise_with(self._supervisor, journal=self.id)
+            runners[runner.kind] = runner
         self._engine = Engine(
             store=store,
             clock=clock,
@@ -85,6 +88,7 @@ class InlineHost:
         if not self._in_a_hurry:
             self._end_runs()
         self._supervisor.close()
+        self._containers.close()
         self._loop.leave()
         self._doorbell.close()
         if self._loop.failure is None:
@@ -127,6 +131,11 @@ class InlineHost:
         for execution in running:
             executions.request_cancel(tx, execution.id, "its host ended")
         return len(running)
+
+    def _ended(self, run: RunExit) -> None:
+        """Each runner knows its own."""
+        self._processes.ended(run)
+        self._containers.ended(run)
 
     def _report(self, fact: object) -> None:
         self._engine.report(fact)  # pyright: ignore[reportArgumentType] - the runner reports facts only

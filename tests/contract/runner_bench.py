@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,20 +18,24 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from attune_cli.config import Home, Settings
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
-from attune_cli.runtime.model.facts import Fact, PrepareFailed, RunEnded
+from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.packs.source import core_pack_folder, read_pack
 from attune_cli.runtime.runners.api import Ended, Job, Lost, Seen, Standing
+from attune_cli.runtime.runners.containers.runner import DockerRunner
 from attune_cli.runtime.runners.launch import Launcher
-from attune_cli.runtime.runners.process import ProcessRunner, journal_path
+from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.runners.supervised import journal_path
 from attune_cli.runtime.supervisor import Supervisor
 from tests.contract.supervisor_world import PATIENCE_SECONDS, until
+from tests.docker_engine import containers_of, docker, image
 from tests.pack_files import write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from attune_cli.runtime.model.entities import Outcome, RunError
+    from attune_cli.runtime.runners.supervised import SupervisedRunner
 
 PYTHON_FOLDER = str(Path(sys.executable).parent)
 
@@ -104,8 +109,10 @@ def core_runtimes() -> dict[str, RuntimeDefinition]:
     return {one.ref: one for one in read_pack(core_pack_folder()).of(RuntimeDefinition)}
 
 
-class ProcessBench:
-    """The process runner with a real supervisor, in a home without a database."""
+class RunnerBench(ABC):
+    """A runner with a real supervisor, in a home without a database."""
+
+    kind: str
 
     def __init__(
         self, folder: Path, *, environment: Mapping[str, str] | None = None, **settings: Any
@@ -118,12 +125,7 @@ class ProcessBench:
         self.settings = Settings(**settings)
         given = os.environ if environment is None else environment
         self.launcher = Launcher(self.home, environment=given, allow=self.settings.environment_allow)
-        self.runner = ProcessRunner(
-            home=self.home,
-            settings=self.settings,
-            launcher=self.launcher,
-            report=self._take,
-        )
+        self.runner = self._new_runner(self._take)
         self.supervisor = Supervisor(
             journal=journal_path(self.home, "bench"), clock=SystemClock(), report=self.runner.ended
         )
@@ -133,6 +135,9 @@ class ProcessBench:
         self._jobs: dict[int, Job] = {}
         self._news = threading.Condition()
         self._count = 0
+
+    @abstractmethod
+    def _new_runner(self, report: Callable[[Fact], None]) -> SupervisedRunner: ...
 
     def __enter__(self) -> Self:
         self.supervisor.start()
@@ -168,10 +173,10 @@ class ProcessBench:
         if script:
             details["entry_point"] = details.pop("name", f"job-{self._count}.sh")
             write_files(self.pack / "actions", {details["entry_point"]: script})
-        named: dict[str, Any] = {"ref": "demo.job", "pack_ref": "demo"} | details
+        named: dict[str, Any] = {"ref": "demo.job", "pack_ref": "demo"} | self._adapted(details)
         action = ActionDefinition(**named)
         definition = JobDefinition(
-            kind="process",
+            kind=self.kind,
             action=action,
             runtime=runtime or core_runtimes().get(action.runner_type),
             folder=str(self.pack),
@@ -188,19 +193,27 @@ class ProcessBench:
         return self._jobs[self._count]
 
     def never_begin(self, script: str) -> int:
-        return self.job(script).execution
+        job = self.job(script)
+        self._prepare(job)
+        return job.execution
 
     def start(self, job: Job) -> int:
         """Do what an engine does: prepare where that is needed, then open the gate."""
-        if self.runner.needs_preparation(job):
-            self.runner.prepare(job)
-            fact = self._fact(job.execution)
-            if isinstance(fact, PrepareFailed):
-                self._take(fact)
-                return job.execution
-        self._refs[job.execution] = self.runner.ref(job)
-        self.runner.start(job, self._refs[job.execution])
+        if self._prepare(job):
+            self.runner.start(job, self._refs[job.execution])
         return job.execution
+
+    def _prepare(self, job: Job) -> bool:
+        if not self.runner.needs_preparation(job):
+            self._refs[job.execution] = self.runner.ref(job)
+            return True
+        self.runner.prepare(job)
+        fact = self._fact(job.execution)
+        if not isinstance(fact, Prepared):
+            self._take(fact)
+            return False
+        self._refs[job.execution] = fact.ref
+        return True
 
     def begin(self, script: str = "", *, parameters: dict[str, Any] | None = None, **details: Any) -> int:
         return self.start(self.job(script, parameters=parameters, **details))
@@ -226,19 +239,65 @@ class ProcessBench:
         until(lambda: wanted in self.stdout(execution), f"{wanted!r} in the output")
 
     def attach(self, execution: int) -> Standing | Ended | Lost:
-        runner = ProcessRunner(
-            home=self.home, settings=self.settings, launcher=self.launcher, report=lambda _fact: None
-        )
+        runner = self._new_runner(lambda _fact: None)
         job = self._jobs[execution]
         return runner.attach(
             Seen(
                 execution=execution,
-                ref=self._refs.get(execution, self.runner.ref(job)),
+                ref=self._refs[execution],
                 definition=job.definition,
                 timeout_seconds=job.timeout_seconds,
             )
         )
 
+    def _adapted(self, details: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of an action as this kind of runner has them."""
+        return details
+
     def _log(self, execution: int, stream: str) -> bytes:
         path = self.home.runs / str(execution) / stream
         return path.read_bytes() if path.exists() else b""
+
+
+class ProcessBench(RunnerBench):
+    """The process runner."""
+
+    kind = "process"
+
+    def _new_runner(self, report: Callable[[Fact], None]) -> ProcessRunner:
+        return ProcessRunner(home=self.home, settings=self.settings, launcher=self.launcher, report=report)
+
+
+class DockerBench(RunnerBench):
+    """The docker runner, on the real engine of this machine; skips the test where there is none."""
+
+    kind = "docker"
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.home_id = os.urandom(16).hex()
+        self.image = image()
+        super().__init__(folder, **settings)
+
+    def _new_runner(self, report: Callable[[Fact], None]) -> DockerRunner:
+        return DockerRunner(
+            home=self.home,
+            settings=self.settings,
+            environment=os.environ,
+            host="bench",
+            home_id=self.home_id,
+            pack_folder=self.launcher.pack_folder,
+            orphans=lambda _found: [],
+            report=report,
+        )
+
+    def _adapted(self, details: dict[str, Any]) -> dict[str, Any]:
+        runtime = details.pop("runner_type").removeprefix("core.")
+        container = {"image": self.image, "runtime": runtime} | details.pop("container", {})
+        return {**details, "runner_type": "core.container", "container": container}
+
+    def __exit__(self, *details: object) -> None:
+        super().__exit__(*details)
+        assert isinstance(self.runner, DockerRunner)
+        self.runner.close()
+        left = containers_of(self.home_id)
+        assert not left or docker("rm", "-f", *left) is None, f"containers are left: {left}"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from attune_cli.runtime.model.containers import CONTAINER_KEYS
 from attune_cli.runtime.packs.documents import parse_document
 from attune_cli.runtime.packs.fields import Fields
-from attune_cli.runtime.packs.kinds.action import CONTAINER_KEYS
 from attune_cli.runtime.packs.kinds.manifest import decode_manifest
 from attune_cli.runtime.packs.kinds.workflow import decode_workflow
 from attune_cli.runtime.packs.reading import Reading

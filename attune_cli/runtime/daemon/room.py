@@ -6,15 +6,18 @@ It can be replaced while the daemon goes on: a new one takes over what the old o
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from attune_cli.errors import AttuneError
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.doorbell import Doorbell, ring_host
 from attune_cli.runtime.engine.jobs import JobReader
 from attune_cli.runtime.engine.loop import EngineLoop
 from attune_cli.runtime.engine.presence import HostLock, dead_hosts
 from attune_cli.runtime.engine.tick import Engine
-from attune_cli.runtime.host import boot_id, connect_again
+from attune_cli.runtime.host import boot_id, connect_again, docker_runner
 from attune_cli.runtime.model.entities import Host
 from attune_cli.runtime.runners.launch import Launcher
 from attune_cli.runtime.runners.process import ProcessRunner
@@ -23,14 +26,16 @@ from attune_cli.runtime.supervisor import address
 from attune_cli.runtime.supervisor.client import SupervisorClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from attune_cli.config import Home, Settings
     from attune_cli.runtime.engine.reactor import Reactor
     from attune_cli.runtime.engine.replies import Reply
+    from attune_cli.runtime.model.facts import Fact
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
+    from attune_cli.runtime.supervisor import RunExit
 
 Answer = TypeVar("Answer")
 
@@ -55,16 +60,13 @@ class EngineRoom:
         self._lock = HostLock(home.hosts, self.id)
         self._doorbell = Doorbell(home.hosts, self.id)
         self._store = connect_again(home, settings)
-        self._runner = ProcessRunner(
-            home=home,
-            settings=settings,
-            launcher=Launcher(home, environment=os.environ, allow=settings.environment_allow, api=api),
-            report=self._report,
+        launcher = Launcher(home, environment=os.environ, allow=settings.environment_allow, api=api)
+        self._processes = ProcessRunner(home=home, settings=settings, launcher=launcher, report=self._report)
+        self._containers = docker_runner(
+            home, settings, host=self.id, pack_folder=launcher.pack_folder, report=self._report, api=api
         )
-        self._supervisor = SupervisorClient(
-            folder=home.hosts, report=self._runner.ended, lost=supervisor_lost
-        )
-        runners: dict[str, Runner] = {self._runner.kind: self._runner}
+        self._supervisor = SupervisorClient(folder=home.hosts, report=self._ended, lost=supervisor_lost)
+        runners: dict[str, Runner] = {one.kind: one for one in (self._processes, self._containers)}
         self._engine = Engine(
             store=self._store,
             clock=clock,
@@ -74,7 +76,7 @@ class EngineRoom:
             slots=settings.slots,
             poke=lambda other: ring_host(home.hosts, other),
             reactor=reactor,
-            committed=self._runner.committed,
+            committed=self._committed,
         )
         self.loop = EngineLoop(
             engine=self._engine,
@@ -87,17 +89,20 @@ class EngineRoom:
     def start(self) -> None:
         """Find the supervisor or start one, take over what dead hosts left, and begin to tick."""
         self._supervisor.start()
-        self._runner.supervise_with(self._supervisor, journal=self._supervisor.name)
+        for runner in (self._processes, self._containers):
+            runner.supervise_with(self._supervisor, journal=self._supervisor.name)
         with self._store.read(SystemClock().now()) as tx:
             recorded = [host.id for host in hosts.all_hosts(tx)]
         self.loop.start(dead_hosts(self._home.hosts, recorded))
         self.request(lambda _tx: None).result()  # raises what kept the engine from booting
-        for run in self._runner.strangers(self._supervisor.running()):
-            self._supervisor.stop(
-                run
-            )  # its execution was deleted, or belongs to another copy of the database
+        for run in self._supervisor.running():
+            if not self._processes.knows(run) and not self._containers.knows(run):
+                # Its execution was deleted, or belongs to another copy of the database.
+                self._supervisor.stop(run)
         self._supervisor.listen()
         self._sweep()
+        if self._home.containers.is_dir():
+            threading.Thread(target=self._sweep_containers, daemon=True).start()
 
     def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
         return self.loop.request(work)
@@ -109,6 +114,7 @@ class EngineRoom:
     def leave(self) -> None:
         """End the engine; what runs goes on in the supervisor, for whoever comes next."""
         self.loop.leave()
+        self._containers.close()
         self._supervisor.detach()
         self._doorbell.close()
         self._store.close()
@@ -117,6 +123,20 @@ class EngineRoom:
     def _report(self, fact: object) -> None:
         self._engine.report(fact)  # pyright: ignore[reportArgumentType] - the runner reports facts only
         self._doorbell.ring()
+
+    def _ended(self, run_exit: RunExit) -> None:
+        """Each runner knows its own; what none knows was settled by the journal."""
+        runner = self._containers if self._containers.knows(run_exit.run) else self._processes
+        runner.ended(run_exit)
+
+    def _committed(self, facts: Sequence[Fact]) -> None:
+        self._processes.committed(facts)
+        self._containers.committed(())
+
+    def _sweep_containers(self) -> None:
+        """Remove the containers that dead hosts made and nobody runs; without an engine there is nothing to sweep."""
+        with suppress(AttuneError):
+            self._containers.sweep()
 
     def _sweep(self) -> None:
         """Remove what dead supervisors left, but for journals that tell of an execution which is not settled yet."""

@@ -180,6 +180,7 @@ class Engine:
         for fact in facts:
             execution = known.get(fact.execution)
             if execution is None or execution.host != self.host.id:
+                effects += self._unwanted(tx, fact)
                 continue
             match fact:
                 case Prepared() if (
@@ -196,14 +197,23 @@ class Engine:
                 ):
                     freed |= self._end(tx, execution, fact)
                     del known[fact.execution]
-                case _:
-                    pass  # a late or repeated fact: terminal is final
+                case _:  # a late or repeated fact: terminal is final
+                    effects += self._unwanted(tx, fact)
         return freed
+
+    def _unwanted(self, tx: Transaction, fact: Fact) -> list[Effect]:
+        """Have what was prepared for nobody removed: its execution was cancelled meanwhile, or is gone."""
+        if not isinstance(fact, Prepared):
+            return []
+        current = executions.startable(tx, fact.execution)
+        if current is not None and current.runner_ref == fact.ref:
+            return []  # the fact is repeated
+        return [Stop(kind, fact.ref) for kind in self._runners]
 
     def _open_gate(self, tx: Transaction, execution: executions.Startable, ref: str) -> list[Effect]:
         job = self._jobs.read_or_end(tx, execution)
         if job is None or not executions.run(tx, execution, self.host.id, ref):
-            return []
+            return [Stop(kind, ref) for kind in self._runners]
         return [Start(job, ref)]
 
     def _end(self, tx: Transaction, execution: executions.Startable, fact: PrepareFailed | RunEnded) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from attune_cli.runtime.model.containers import ContainerPolicy
     from attune_cli.runtime.packs.fields import Fields
 
 RUNNER_ALIASES: dict[str, str] = {
@@ -68,6 +69,8 @@ class Reading:
     folder: Path
     runtime_names: dict[str, str]
     has_all_runtimes: bool
+    policy: ContainerPolicy | None = None
+    """What this machine allows containers; not known where a pack is only described."""
     references: list[Reference] = field(default_factory=list[Reference])
 
     def refer(self, kind: str, ref: str, fields: Fields, *inner: str | int, late: bool = False) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.expressions.faults import Fault
     from attune_cli.runtime.model.automations import Definition, WorkflowDefinition
+    from attune_cli.runtime.model.containers import ContainerPolicy
     from attune_cli.runtime.model.definitions import PackManifest
     from attune_cli.runtime.packs.findings import Severity
 
@@ -85,15 +86,24 @@ def core_pack_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "packs" / "core"
 
 
-def read_pack(folder: Path, *, shown_as: str = "", installed: Installed | None = None) -> PackSource:
+def read_pack(
+    folder: Path,
+    *,
+    shown_as: str = "",
+    installed: Installed | None = None,
+    policy: ContainerPolicy | None = None,
+) -> PackSource:
     """Read every file of the pack in `folder`; what is wrong with it is among the findings.
+
+    With a `policy`, so is what that refuses to containers.
 
     `shown_as` goes before the path of each finding. Without `installed`, only refs to the pack itself and
     to core are checked. Raises NotFoundError when there is no such folder.
     """
     if not folder.is_dir():
         raise NotFoundError(f"no pack folder '{folder}'", hint="attune pack new REF")
-    return _Reader(folder, shown_as, core_as_installed() if installed is None else installed).read()
+    known = core_as_installed() if installed is None else installed
+    return _Reader(folder, shown_as, known, policy).read()
 
 
 def without_faulty(source: PackSource) -> tuple[PackSource, list[str]]:
@@ -157,7 +167,10 @@ def place_of_fault(source: PackSource, kind: str, ref: str, fault: Fault) -> str
 class _Reader:
     """One pass over a pack folder."""
 
-    def __init__(self, folder: Path, shown_as: str, installed: Installed) -> None:
+    def __init__(
+        self, folder: Path, shown_as: str, installed: Installed, policy: ContainerPolicy | None = None
+    ) -> None:
+        self._policy = policy
         self._folder = folder
         self._shown_as = shown_as
         self._installed = installed
@@ -169,7 +182,7 @@ class _Reader:
         self._files = self._list_files()
         manifest = self._read_manifest()
         names = dict(self._installed.runtime_names)
-        self._reading = Reading(manifest.ref, self._folder, names, self._installed.is_complete)
+        self._reading = Reading(manifest.ref, self._folder, names, self._installed.is_complete, self._policy)
         for kind, (folder, decode) in DECODERS.items():
             self._definitions[kind] = tuple(self._read_kind(kind, folder, decode))
             if kind == "runtime":

@@ -69,3 +69,16 @@ def inline_shell_script(code: str, parameters: Mapping[str, Any], environment: C
         if bare not in _SHELL_OWN and bare not in environment and not bare.startswith("BASH"):
             lines.append(f"{bare}={word}")
     return "\n".join([*lines, code, ""]).encode("utf-8", "surrogateescape")
+
+
+def context_variables(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return ATTUNE_CONTEXT_<KEY> for the entries of a `context` object among the parameters (domain.md 2.4)."""
+    context = parameters.get("context")
+    if not isinstance(context, dict):
+        return {}
+    entries = cast("dict[str, object]", context)
+    return {
+        f"ATTUNE_CONTEXT_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in entries.items()
+        if name and "=" not in name and "\0" not in name and "\0" not in str(value)
+    }

@@ -5,12 +5,11 @@ What depends on the definition alone is worked out once and kept; a run adds its
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError, UsageError
 from attune_cli.runtime.model.actions import HTTP_RUNNER
@@ -19,7 +18,7 @@ from attune_cli.runtime.model.templates import render
 from attune_cli.runtime.packs.environments import Environment, build_environment
 from attune_cli.runtime.packs.interpreters import Interpreters
 from attune_cli.runtime.packs.toolchain import Toolchain, toolchain_for
-from attune_cli.runtime.runners.documents import inline_shell_script, parameter_document
+from attune_cli.runtime.runners.documents import context_variables, inline_shell_script, parameter_document
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -85,7 +84,11 @@ class Launcher:
     def launch(self, job: Job) -> Launch:
         """Return the launch of a job; raises AttuneError or OSError when it can never start."""
         plan = self._plan(job.definition)
-        environment = {**plan.environment, "ATTUNE_EXEC_ID": str(job.execution), **_context(job)}
+        environment = {
+            **plan.environment,
+            "ATTUNE_EXEC_ID": str(job.execution),
+            **context_variables(job.parameters),
+        }
         if self._api is not None:
             environment.update(self._api(job.execution))
         environment.update(job.environment)
@@ -221,16 +224,3 @@ class Launcher:
         if program is None:
             raise UsageError(f"no program '{command[0]}' is found", hint=f"which {command[0]}")
         return (program, *command[1:])
-
-
-def _context(job: Job) -> dict[str, str]:
-    """Return ATTUNE_CONTEXT_<KEY> for the entries of a `context` object among the parameters (domain.md 2.4)."""
-    context = job.parameters.get("context")
-    if not isinstance(context, dict):
-        return {}
-    entries = cast("dict[str, object]", context)
-    return {
-        f"ATTUNE_CONTEXT_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-        for name, value in entries.items()
-        if name and "=" not in name and "\0" not in name and "\0" not in str(value)
-    }

@@ -20,6 +20,7 @@ from attune_cli.runtime.model.parameters import prepare, secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.templates import look_up
+from attune_cli.runtime.services.containers import check_container
 from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
 
@@ -92,6 +93,8 @@ def submit(
             return Submitted(earlier, reused=True)
     definition = submission.definition or pin(tx, submission.action_ref)
     action = definition.action
+    if definition.kind == "docker":
+        check_container(action, settings)
     parameters = check_parameters(tx, action, submission.parameters, settings=settings, sealer=sealer)
     other = _meet_running(tx, submission)
     if other is not None:

@@ -16,6 +16,7 @@ from attune_cli.runtime.model.actions import (
     OutputFormat,
     Retry,
 )
+from attune_cli.runtime.model.containers import CONTAINER_KEYS, NEVER_ALLOWED, read_options, refusals
 from attune_cli.runtime.model.refs import label_of, looks_like_file
 from attune_cli.runtime.model.versions import parse_runtime_constraint
 from attune_cli.runtime.packs.fields import text_members
@@ -31,10 +32,6 @@ OUTPUT_FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
 BACKOFFS: tuple[Backoff, ...] = get_args(Backoff)
 RETENTION_POLICIES = ("versions", "days", "hours", "minutes")
 PLACEMENT = ("worker_selector", "worker_tolerations", "worker_affinity")
-CONTAINER_KEYS = (
-    *("image", "build", "command", "runtime", "network", "user", "memory", "cpus", "pids"),
-    *("read_only", "tmpfs", "mounts", "pull"),
-)
 IGNORED = frozenset({"max_retries", "examples", "meta"})
 INLINE_RUNNERS = frozenset({"core.shell", "core.python"})
 """Runners whose entry point may be code instead of the name of a file."""
@@ -45,7 +42,7 @@ def decode_action(fields: Fields, reading: Reading) -> ActionDefinition:
     """Read one action; the graph of a workflow action is read by its caller."""
     ref = fields.own_ref(reading.ref)
     workflow_file = _workflow_file(fields, reading)
-    container = _container(fields)
+    container = _container(fields, reading)
     runner_type = _runner(fields, reading, workflow_file, container)
     action = ActionDefinition(
         ref=ref,
@@ -122,20 +119,46 @@ def _workflow_file(fields: Fields, reading: Reading) -> str | None:
     return os.path.normpath(f"actions/{written}")
 
 
-def _container(fields: Fields) -> dict[str, Json]:
+def _container(fields: Fields, reading: Reading) -> dict[str, Json]:
     """Collect the container keys of an action that runs in one; {} for every other."""
     metadata = fields.mapping("metadata")
     image = metadata.get("container_image")
-    if fields.text("runner_type").lower() not in {"container", "docker", CONTAINER_RUNNER} and image is None:
+    written = fields.text("runner_type")
+    is_container = written.lower() in {"container", "docker", CONTAINER_RUNNER}
+    if not is_container and image is None:
         if metadata:
             fields.warn("'metadata' is ignored, but for 'container_image'", "metadata")
         return {}
     given = {name: fields.json(name) for name in CONTAINER_KEYS if fields.has(name)}
-    if image is not None:
-        given.setdefault("image", image)
+    from_metadata = {
+        "image": image,
+        "command": metadata.get("container_command"),
+        "runtime": None if is_container else written or None,
+    }
+    for name, value in from_metadata.items():
+        if value is not None:
+            given.setdefault(name, value)
+    _check_container(fields, reading, given)
+    return given
+
+
+def _check_container(fields: Fields, reading: Reading, given: dict[str, Json]) -> None:
+    """Report what means nothing, what no machine allows, and what this one refuses."""
+    for name, reason in NEVER_ALLOWED.items():
+        if fields.has(name):
+            fields.json(name)
+            fields.error(f"'{name}' is refused, and no setting allows it: {reason}", name)
     if "image" not in given and "build" not in given:
         fields.error("a container action needs 'image' or 'build'")
-    return given
+    options, faults = read_options(given)
+    refused = [] if reading.policy is None else refusals(options, reading.policy)
+    for fault in [*faults, *refused]:
+        fields.error(f"'{fault.path}': {fault.message}", fault.path if fields.has(fault.path) else "metadata")
+    if options.build and not reading.is_file(options.build, "Dockerfile"):
+        fields.error(f"'build': there is no file '{options.build}/Dockerfile'", "build")
+    entry_point = fields.text("entry_point")
+    if looks_like_file(entry_point) and not reading.is_file("actions", entry_point):
+        fields.error(f"entry point 'actions/{entry_point}' does not exist", "entry_point")
 
 
 def _http(fields: Fields, runner_type: str) -> dict[str, Json]:

@@ -1,0 +1,61 @@
+"""Where the Docker engine of this machine listens: as Docker's own command finds it, and as its users expect.
+
+DOCKER_HOST, else the context that is in use (DOCKER_CONTEXT, or `docker context use`), else the usual socket, else that
+of a rootless engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+USUAL = "unix:///var/run/docker.sock"
+
+
+def engine_address(environment: Mapping[str, str]) -> str:
+    """Return unix://PATH or tcp://HOST:PORT. Raises UnavailableError for what is neither."""
+    address = environment.get("DOCKER_HOST") or _of_context(environment) or _local(environment)
+    if address.startswith(("unix:///", "tcp://")):
+        return address
+    raise UnavailableError(
+        f"the Docker engine at {address} cannot be used: it is not on this machine",
+        code="no_container_engine",
+        hint=f"export DOCKER_HOST={USUAL}",
+    )
+
+
+def _local(environment: Mapping[str, str]) -> str:
+    runtime_folder = environment.get("XDG_RUNTIME_DIR")
+    rootless = Path(runtime_folder) / "docker.sock" if runtime_folder else None
+    if rootless is not None and rootless.exists() and not Path(USUAL.removeprefix("unix://")).exists():
+        return f"unix://{rootless}"
+    return USUAL
+
+
+def _of_context(environment: Mapping[str, str]) -> str | None:
+    folder = Path(environment.get("DOCKER_CONFIG") or Path(environment.get("HOME") or "/") / ".docker")
+    name = environment.get("DOCKER_CONTEXT") or _read(folder / "config.json").get("currentContext")
+    if not isinstance(name, str) or name in {"", "default"}:
+        return None
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    described = _read(folder / "contexts" / "meta" / digest / "meta.json")
+    try:
+        return str(described["Endpoints"]["docker"]["Host"])
+    except (LookupError, TypeError):
+        raise UnavailableError(
+            f"there is no Docker context '{name}'", code="no_container_engine", hint="docker context ls"
+        ) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

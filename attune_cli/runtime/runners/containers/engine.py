@@ -1,0 +1,221 @@
+"""The Docker engine as this program uses it: every call to the `docker` SDK, and every error of it in words.
+
+The SDK takes 200 ms to import, so it is imported with the first call; all values in and out are plain.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import AttuneError, DeniedError, NotFoundError, UnavailableError, UsageError
+from attune_cli.runtime.runners.containers.address import engine_address
+from attune_cli.runtime.runners.containers.wire import Wire
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+HOME_LABEL = "attune.home"
+HOST_LABEL = "attune.host"
+
+_PATIENCE_SECONDS = 60
+"""How long the engine may think, and how long a pull may say nothing."""
+
+_CONNECTIONS = 32
+
+_FULL = "no space left on device"
+_NOT_A_PROGRAM = (
+    "executable file not found",
+    "no such file or directory",
+    "permission denied",
+    "exec format error",
+)
+
+HOW_TO_GET_ONE = "apt-get install docker.io (or docs.docker.com/engine/install), then: attune doctor"
+
+
+@immutable(kw_only=True)
+class Image:
+    """An image that is there. `id` is its content's hash; `digest` is its registry's name for it, if it has one."""
+
+    name: str
+    id: str
+    digest: str | None
+    user: str
+    platform: str
+
+
+@immutable(kw_only=True)
+class Found:
+    """A container of ours."""
+
+    id: str
+    host: str
+
+
+class ContainerEngine:
+    """Connects when it is first asked for something. May be used from any thread. Raises AttuneError."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    @property
+    def address(self) -> str:
+        return engine_address(self._environment)
+
+    # --- containers
+
+    def create(self, **given: Any) -> str:  # noqa: ANN401 - passed on
+        """Create a container and return its id. `host` are the arguments of the SDK's HostConfig."""
+        host = given.pop("host")
+        with self._explained() as client:
+            config = client.create_host_config(**host)
+            made = client.create_container(host_config=config, use_config_proxy=False, **given)
+        return str(made["Id"])
+
+    def remove(self, container: str) -> None:
+        """End a container, however it goes, and remove it; one that is gone is well."""
+        with self._explained(missing_is_well=True) as client:
+            client.remove_container(container, force=True, v=True)
+
+    def ours(self, home_id: str) -> list[Found]:
+        """Return the containers that a home has made."""
+        with self._explained() as client:
+            found = client.containers(all=True, filters={"label": f"{HOME_LABEL}={home_id}"})
+        return [Found(id=one["Id"], host=one["Labels"].get(HOST_LABEL, "")) for one in found]
+
+    # --- images
+
+    def image(self, name: str) -> Image | None:
+        """Return an image that is there, or None."""
+        with self._explained(missing_is_well=True) as client:
+            about: dict[str, Any] = client.inspect_image(name)
+            config: dict[str, Any] = about.get("Config") or {}
+            return Image(
+                name=name,
+                id=about["Id"],
+                digest=next(iter(about.get("RepoDigests") or ()), None),
+                user=config.get("User") or "",
+                platform=f"{about.get('Os', '')}/{about.get('Architecture', '')}",
+            )
+        return None
+
+    def pull(self, name: str, *, credentials: dict[str, str] | None, progress: Callable[[str], None]) -> None:
+        """Pull an image, telling how far it is. One that goes silent for a minute fails."""
+        repository, tag = _split(name)
+        with self._explained(name) as client:
+            for line in client.pull(repository, tag=tag, stream=True, decode=True, auth_config=credentials):
+                if "error" in line:
+                    raise pull_failure(name, str(line["error"]))
+                progress(_progress(line))
+
+    def version(self) -> str:
+        with self._explained() as client:
+            return str(client.version()["Version"])
+
+    def close(self) -> None:
+        """Hang up; whoever asks again connects again."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    # --- connection and errors
+
+    def _connected(self) -> Any:  # noqa: ANN401 - an APIClient, which has no types
+        with self._lock:
+            if self._client is None:
+                from docker import APIClient
+
+                # Tried before, because the SDK leaves a socket open that cannot be connected.
+                Wire(self.address).connect().close()
+                self._client = APIClient(
+                    base_url=self.address, version="auto", timeout=_PATIENCE_SECONDS, num_pools=_CONNECTIONS
+                )
+            return self._client
+
+    @contextmanager
+    def _explained(self, image: str = "", *, missing_is_well: bool = False) -> Generator[Any]:
+        """Give the client, and say in words what goes wrong with it."""
+        from docker.errors import APIError, DockerException
+        from requests.exceptions import RequestException
+
+        try:
+            yield self._connected()
+        except APIError as error:
+            status = error.response.status_code if error.response is not None else 500
+            if missing_is_well and status in {404, 409}:
+                return
+            raise refusal(status, str(error.explanation or error), image) from error
+        except (DockerException, RequestException, OSError) as error:
+            raise unreachable(self.address, error) from error
+
+
+def refusal(status: int, message: str, image: str = "") -> AttuneError:
+    """Say what it means that the engine refused something."""
+    text = message.strip()
+    lower = text.lower()
+    if _FULL in lower:
+        return UnavailableError(
+            f"the Docker engine's disk is full: {text}", code="engine_disk_full", hint="docker system prune"
+        )
+    if image:
+        return pull_failure(image, text)
+    if any(words in lower for words in _NOT_A_PROGRAM):
+        return UsageError(f"the container cannot be started: {text}", code="not_started")
+    kind = UnavailableError if status >= 500 else UsageError  # noqa: PLR2004 - HTTP: the fault is the engine's
+    return kind(f"the Docker engine refuses: {text}", code="engine_refused")
+
+
+def pull_failure(image: str, message: str) -> AttuneError:
+    lower = message.lower()
+    if _FULL in lower:
+        return refusal(500, message)
+    if "no matching manifest" in lower or "platform" in lower:
+        return NotFoundError(
+            f"image '{image}' is not made for this machine: {message}", code="image_platform"
+        )
+    if "denied" in lower or "unauthorized" in lower or "authentication required" in lower:
+        return DeniedError(
+            f"image '{image}' cannot be pulled, or does not exist: {message}",
+            code="image_denied",
+            hint="docker login, or a key: attune key set registry.HOST",
+        )
+    if "not found" in lower or "manifest unknown" in lower or "does not exist" in lower:
+        return NotFoundError(
+            f"there is no image '{image}': {message}", code="image_not_found", hint="docker images"
+        )
+    return UnavailableError(f"image '{image}' cannot be pulled: {message}", code="image_pull_failed")
+
+
+def unreachable(address: str, error: Exception) -> UnavailableError:
+    text = str(error)
+    if "Permission denied" in text or isinstance(error, PermissionError):
+        return UnavailableError(
+            f"you may not use the Docker engine at {address}: permission denied on its socket",
+            code="no_container_engine",
+            hint="sudo usermod -aG docker $USER, then log in anew; or use a rootless engine",
+        )
+    if "timed out" in text.lower():
+        return UnavailableError(f"the Docker engine at {address} does not answer", code="engine_silent")
+    return UnavailableError(
+        f"no Docker engine answers at {address}", code="no_container_engine", hint=HOW_TO_GET_ONE
+    )
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """Return repository and tag or digest; a name with neither means `latest`."""
+    if "@" in name:
+        repository, _, digest = name.partition("@")
+        return repository, digest
+    head, _, last = name.rpartition("/")
+    last, _, tag = last.partition(":")
+    return f"{head}/{last}" if head else last, tag or "latest"
+
+
+def _progress(line: dict[str, Any]) -> str:
+    return " ".join(str(line[name]) for name in ("id", "status", "progress") if line.get(name))

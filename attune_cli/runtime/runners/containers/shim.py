@@ -1,0 +1,257 @@
+"""The process that holds the streams of a container: `… ADDRESS CONTAINER REPORT STDIN_BYTES TIMEOUT GRACE`.
+
+A child of the supervisor, which pumps, caps and masks its pipes as those of any other. It reads its whole input before
+it does anything, hands it to the engine, opens the gate (starts the container), copies both streams, ends the container
+when it is told to (TERM) or when the time is over, writes down what came of it, and removes it (docs/adr/0040).
+
+The report is one JSON object, renamed into place before this process ends; see `Report`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+from contextlib import suppress
+from typing import Any
+
+from attune_cli.runtime.clock import monotonic_seconds
+from attune_cli.runtime.runners.containers.wire import EngineError, Frames, Wire, answer_of
+
+Report = dict[str, Any]
+"""`stage` (`before`: it never started; `start`: the engine did not start it; `over`), `exit_code`, `out_of_memory`,
+`timed_out`, `error` (the engine's words), `engine_gone`, `removed`, `image`, `image_id`."""
+
+_READ_BYTES = 256 * 1024
+_LAST_WORDS_SECONDS = 5.0
+"""How long the end of the streams is waited for when the container is over."""
+
+_KILLED_SECONDS = 10.0
+"""How long a container that was killed may take to be gone, until we leave it to others."""
+
+_LOST = (OSError, ValueError, IndexError)
+"""What it means that the engine is gone: no connection, or no whole answer."""
+
+
+class Shim:
+    """One container, from the gate to its removal."""
+
+    def __init__(
+        self, wire: Wire, container: str, path: str, *, timeout_seconds: float | None, grace_seconds: float
+    ) -> None:
+        self.report: Report = {"stage": "before", "removed": False}
+        self._report_path = path
+        self._wire = wire
+        self._path = f"/containers/{container}"
+        self._container = container
+        self._timeout_seconds = timeout_seconds
+        self._grace_seconds = grace_seconds
+        self._selector = selectors.DefaultSelector()
+        self._asked_to_stop = False
+        self._deadline: float | None = None
+        self._kill_at: float | None = None
+        self._give_up_at: float | None = None
+        self._stream_open = True
+        self._over = False
+        self._answer = b""
+        self._bell, bell = os.pipe()
+        for descriptor in (self._bell, bell):
+            os.set_blocking(descriptor, False)
+        signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+
+    def run(self, document: bytes | None) -> None:
+        """Start it, see it to its end, and write that down. Raises OSError when it cannot be written."""
+        try:
+            if document is None:
+                self.report["error"] = "its parameters did not arrive whole"
+            else:
+                self._hold(document)
+        except EngineError as error:
+            self.report["error"] = error.message
+        except _LOST as error:
+            self.report["error"] = str(error) or type(error).__name__
+            self.report["engine_gone"] = True
+        self._inspect()
+        _keep(self.report, self._report_path)
+        self._remove()
+        _keep(self.report, self._report_path)
+
+    def _hold(self, document: bytes) -> None:
+        stream, begun = self._wire.attach(self._container)
+        with stream:
+            stream.setblocking(False)
+            rest = _offer(stream, memoryview(document))
+            if self._was_asked():
+                return
+            self.report["stage"] = "start"
+            self._wire.ask("POST", f"{self._path}/start")
+            self.report["stage"] = "running"
+            if self._timeout_seconds is not None:
+                self._deadline = monotonic_seconds() + self._timeout_seconds
+            with self._wire.send("POST", f"{self._path}/wait") as waiting:
+                waiting.settimeout(None)
+                self._copy(stream, begun, rest, waiting)
+
+    def _copy(self, stream: socket.socket, begun: bytes, rest: memoryview, waiting: socket.socket) -> None:
+        frames = Frames()
+        _write(frames.feed(begun))
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if rest else 0)
+        self._selector.register(stream, events, "stream")
+        self._selector.register(waiting, selectors.EVENT_READ, "waiting")
+        self._selector.register(self._bell, selectors.EVENT_READ, "bell")
+        while self._stream_open or not self._over:
+            for key, mask in self._selector.select(self._pause_seconds()):
+                if key.data == "bell":
+                    self._was_asked()
+                elif key.data == "waiting":
+                    self._take_end(waiting)
+                elif mask & selectors.EVENT_WRITE:
+                    rest = _offer(stream, rest)
+                    if not rest:
+                        self._selector.modify(stream, selectors.EVENT_READ, "stream")
+                if key.data == "stream" and mask & selectors.EVENT_READ:
+                    self._take_output(stream, frames)
+            if self._keep_time():
+                return
+
+    def _take_output(self, stream: socket.socket, frames: Frames) -> None:
+        try:
+            data = stream.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            _write(frames.feed(data))
+        else:
+            self._selector.unregister(stream)
+            self._stream_open = False
+
+    def _take_end(self, waiting: socket.socket) -> None:
+        """Take in the answer, of which the head comes at once and the rest at the end of the container."""
+        data = waiting.recv(_READ_BYTES)
+        self._answer += data
+        if data:
+            return
+        self._selector.unregister(waiting)
+        answer = answer_of(self._answer)
+        if answer is None:
+            raise ConnectionResetError("the engine closed the connection")
+        self.report |= {"stage": "over", "exit_code": answer["StatusCode"]}
+        self._over = True
+        self._deadline = self._kill_at = None
+        self._give_up_at = monotonic_seconds() + _LAST_WORDS_SECONDS
+
+    # --- time
+
+    def _pause_seconds(self) -> float | None:
+        moments = [at for at in (self._deadline, self._kill_at, self._give_up_at) if at is not None]
+        return max(0.0, min(moments) - monotonic_seconds()) if moments else None
+
+    def _keep_time(self) -> bool:
+        """Do what is due; tells whether to give up."""
+        now = monotonic_seconds()
+        if self._deadline is not None and self._deadline <= now:
+            self.report["timed_out"] = True
+            self._stop()
+        if self._kill_at is not None and self._kill_at <= now:
+            self._kill_at = None
+            self._give_up_at = now + _KILLED_SECONDS
+            self._signal("SIGKILL")
+        return self._give_up_at is not None and self._give_up_at <= now
+
+    def _was_asked(self) -> bool:
+        """Take in a TERM: the first asks the container to end."""
+        with suppress(BlockingIOError):
+            while os.read(self._bell, 64):
+                if not self._asked_to_stop:
+                    self._asked_to_stop = True
+                    self._stop()
+        return self._asked_to_stop
+
+    def _stop(self) -> None:
+        self._deadline = None
+        if self.report["stage"] == "running" and self._kill_at is None:
+            self._kill_at = monotonic_seconds() + self._grace_seconds
+            self._signal("SIGTERM")
+
+    def _signal(self, name: str) -> None:
+        with suppress(EngineError, *_LOST):
+            self._wire.ask("POST", f"{self._path}/kill?signal={name}")
+
+    # --- the end
+
+    def _inspect(self) -> None:
+        try:
+            found = self._wire.ask("GET", f"{self._path}/json")
+        except (EngineError, *_LOST):
+            return
+        state, labels = found["State"], found["Config"]["Labels"]
+        self.report["out_of_memory"] = bool(state["OOMKilled"])
+        self.report["image"] = labels.get("attune.image")
+        self.report["image_id"] = labels.get("attune.image_id")
+        if self.report["stage"] == "over" and state.get("Error"):
+            self.report["error"] = state["Error"]
+
+    def _remove(self) -> None:
+        try:
+            self._wire.ask("DELETE", f"{self._path}?force=1&v=1")
+        except EngineError as error:
+            self.report["removed"] = error.status == 404  # noqa: PLR2004 - HTTP's "not found"
+        except _LOST:
+            return
+        else:
+            self.report["removed"] = True
+
+
+def _offer(stream: socket.socket, rest: memoryview) -> memoryview:
+    """Give the engine what its socket takes of the input, and the end of it after the last byte."""
+    try:
+        while rest:
+            rest = rest[stream.send(rest) :]
+        stream.shutdown(socket.SHUT_WR)
+    except BlockingIOError:
+        return rest
+    except OSError:
+        return rest[:0]  # an action need not read its input
+    return rest
+
+
+def _write(pieces: list[tuple[int, memoryview]]) -> None:
+    """Pass output on to the supervisor, who takes everything."""
+    for stream, piece in pieces:
+        descriptor = 2 if stream == 2 else 1  # noqa: PLR2004 - stderr
+        rest = piece
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+
+def _read_exactly(count: int) -> bytes | None:
+    """Return the whole input, or None when whoever gives it died half-way."""
+    content = bytearray()
+    while data := os.read(0, _READ_BYTES):
+        content += data
+    return bytes(content) if len(content) == count else None
+
+
+def _keep(report: Report, path: str) -> None:
+    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)  # noqa: PTH103, PTH120 - pathlib would cost more
+    draft = f"{path}.new"
+    with open(draft, "w", encoding="utf-8") as file:  # noqa: PTH123 - as above
+        json.dump(report, file)
+    os.rename(draft, path)  # noqa: PTH104 - as above
+
+
+def main(words: list[str]) -> None:
+    address, container, path, stdin_bytes, timeout, grace = words
+    shim = Shim(
+        Wire(address),
+        container,
+        path,
+        timeout_seconds=float(timeout) if timeout else None,
+        grace_seconds=float(grace),
+    )
+    shim.run(_read_exactly(int(stdin_bytes)))

@@ -1,0 +1,119 @@
+"""From a job to a container: what the engine is asked to create. Everything that isolates an action stands here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.runtime.model.containers import PACK_FOLDER, TEMPORARY_FOLDER, ContainerPolicy, is_root
+from attune_cli.runtime.runners.containers.engine import HOME_LABEL, HOST_LABEL
+from attune_cli.runtime.runners.documents import context_variables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from attune_cli.runtime.model.containers import ContainerOptions
+    from attune_cli.runtime.runners.api import Job
+    from attune_cli.runtime.runners.containers.engine import Image
+    from attune_cli.runtime.runners.containers.programs import Program
+
+NOBODY = "65534:65534"
+"""Whoever runs an action whose image would run it as root."""
+
+PARAMETER_FILE = "/attune/parameters"
+
+_NANO = 1_000_000_000
+
+
+def environment_of(job: Job, folder: Path | None, api: dict[str, str]) -> dict[str, str]:
+    """Return the variables of domain.md 2.4 that mean something within a container; none is the machine's."""
+    action = job.definition.action
+    environment = {
+        "HOME": TEMPORARY_FOLDER,
+        "ATTUNE_ACTION": action.ref,
+        "ATTUNE_PACK_REF": action.pack_ref,
+        "ATTUNE_EXEC_ID": str(job.execution),
+        "ATTUNE_PARAMETER_DELIVERY": action.parameter_delivery,
+        "ATTUNE_PARAMETER_FORMAT": action.parameter_format,
+        **context_variables(job.parameters),
+        **api,
+    }
+    if folder is not None:
+        environment["PYTHONPATH"] = f"{PACK_FOLDER}/lib"
+    if by_file(job):
+        environment["ATTUNE_PARAMETER_FILE"] = PARAMETER_FILE
+    return environment | job.environment
+
+
+def by_file(job: Job) -> bool:
+    return job.definition.action.parameter_delivery == "file" and not job.definition.command
+
+
+def user_of(options: ContainerOptions, image: Image) -> str:
+    """Return who runs the action: whom it names, else the image's user, else nobody; never root unasked."""
+    return options.user or (image.user if image.user and not is_root(image.user) else NOBODY)
+
+
+def specification(
+    options: ContainerOptions,
+    policy: ContainerPolicy,
+    *,
+    image: Image,
+    program: Program,
+    environment: dict[str, str],
+    folder: Path | None,
+    parameter_file: Path | None,
+    labels: dict[str, str],
+) -> dict[str, Any]:
+    """Return the arguments for `ContainerEngine.create`."""
+    mounts = [_mount(mount.source, mount.target, read_only=not mount.writable) for mount in options.mounts]
+    if folder is not None:
+        mounts.append(_mount(str(folder), PACK_FOLDER))
+    if parameter_file is not None:
+        mounts.append(_mount(str(parameter_file), PARAMETER_FILE))
+    return {
+        "image": image.id,
+        "entrypoint": None if program.entrypoint is None else list(program.entrypoint),
+        "command": list(program.command) or None,
+        "environment": environment,
+        "user": user_of(options, image),
+        "working_dir": None if folder is None else PACK_FOLDER,
+        "stdin_open": True,
+        "labels": {**labels, "attune.image": image.name, "attune.image_id": image.digest or image.id},
+        "host": _host(options, policy, mounts),
+    }
+
+
+def labels_of(job: Job, home_id: str, host: str) -> dict[str, str]:
+    return {
+        HOME_LABEL: home_id,
+        HOST_LABEL: host,
+        "attune.action": job.action_ref,
+        "attune.execution": str(job.execution),
+    }
+
+
+def _host(options: ContainerOptions, policy: ContainerPolicy, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+    memory_bytes = options.memory_bytes or policy.memory_bytes
+    sizes = {TEMPORARY_FOLDER: policy.tmpfs_bytes} | {
+        path: size or policy.tmpfs_bytes for path, size in options.tmpfs.items()
+    }
+    return {
+        "network_mode": options.network,
+        "read_only": options.read_only,
+        "tmpfs": {path: f"rw,noexec,nosuid,nodev,mode=1777,size={size}" for path, size in sizes.items()},
+        "mounts": mounts,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": memory_bytes,
+        "memswap_limit": memory_bytes,
+        "nano_cpus": int((options.cpus or policy.cpus) * _NANO),
+        "pids_limit": options.pids or policy.pids,
+        # The first process of a container ignores TERM unless it says otherwise, and reaps nobody.
+        "init": True,
+        # The supervisor keeps the output: the engine's own copy would grow without a sound cap.
+        "log_config": {"type": "none"},
+    }
+
+
+def _mount(source: str, target: str, *, read_only: bool = True) -> dict[str, Any]:
+    return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": read_only}

@@ -1,0 +1,162 @@
+"""The real Docker engine of this machine, and an image made of what is on it: nothing is fetched.
+
+The image is called by what is in it, so it is built once for each machine: busybox and bash, and the interpreter that
+runs the tests, with the libraries that they are linked to.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = "attune-test"
+LABEL = "attune.home"
+"""Every container of ours has it, whichever home it belongs to."""
+
+_RECIPE = "2"
+"""Another one makes another image."""
+
+_ENVIRONMENT = dict(os.environ)
+"""As it was before any test changed it."""
+
+_PROGRAMS = ("bash", "busybox")
+_LEFT_OUT = {"test", "idlelib", "tkinter", "lib2to3", "turtledemo", "site-packages", "__pycache__", "config"}
+_FILES = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+    "etc/group": "root:x:0:\nnogroup:x:65534:\n",
+}
+
+
+@functools.cache
+def missing() -> str | None:
+    """Say why no container can be run here, or None when one can."""
+    for program in (*_PROGRAMS, "docker", "ldd"):
+        if shutil.which(program) is None:
+            return f"there is no {program} on this machine"
+    asked = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return None if asked.returncode == 0 else "no Docker engine answers"
+
+
+def docker(*words: str, given: bytes | None = None) -> str:
+    """Run Docker's own command; return what it printed."""
+    done = subprocess.run(
+        ["docker", *words], input=given, capture_output=True, timeout=120, env=_ENVIRONMENT, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
+def containers_of(home_id: str) -> list[str]:
+    """Return the containers of one home, those that are not running too."""
+    return docker("ps", "-aq", "--no-trunc", "--filter", f"label={LABEL}={home_id}").split()
+
+
+def all_containers() -> list[str]:
+    """Return every container of ours on this machine."""
+    return docker("ps", "-aq", "--no-trunc", "--filter", f"label={LABEL}").split()
+
+
+@functools.cache
+def image() -> str:
+    """Return the name of the image, which is there; skips the test where no container can be run."""
+    reason = missing()
+    if reason is not None:
+        pytest.skip(f"containers are not tested: {reason}")
+    name = f"{REPOSITORY}:{_checksum()}"
+    if not docker("images", "-q", name):
+        docker("import", "-c", "ENV PATH=/usr/local/bin:/usr/bin:/bin", "-", name, given=_archive())
+    return name
+
+
+def _python() -> Path:
+    return Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _checksum() -> str:
+    files = [Path(str(shutil.which(program))) for program in _PROGRAMS] + [_python()]
+    parts = [_RECIPE, sys.version, *(str(hashlib.sha256(file.read_bytes()).hexdigest()) for file in files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _archive() -> bytes:
+    memory = io.BytesIO()
+    with tarfile.open(fileobj=memory, mode="w") as archive:
+        _add_programs(archive)
+        _add_python(archive)
+        for name, text in _FILES.items():
+            _add_text(archive, name, text)
+        for folder in ("tmp", "root", "proc", "sys", "dev"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            archive.addfile(entry)
+    return memory.getvalue()
+
+
+def _add_programs(archive: tarfile.TarFile) -> None:
+    busybox, bash = (Path(str(shutil.which(program))).resolve() for program in ("busybox", "bash"))
+    archive.add(busybox, "bin/busybox")
+    listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
+    for applet in set(listed.stdout.split()) - {"busybox", "bash"}:
+        _add_link(archive, f"bin/{applet}", "busybox")
+    archive.add(bash, "bin/bash")
+    _add_libraries(archive, [busybox, bash])
+
+
+def _add_python(archive: tarfile.TarFile) -> None:
+    library = Path(
+        sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix})
+    )
+    version = library.name
+    archive.add(_python().resolve(), f"usr/bin/{version}")
+    _add_link(archive, "usr/bin/python3", version)
+
+    def chosen(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        words = set(entry.name.split("/")[3:])
+        return None if words & _LEFT_OUT or any(word.startswith("config-") for word in words) else entry
+
+    archive.add(library, f"usr/lib/{version}", filter=chosen)
+    for name in ("pip", "setuptools", "pkg_resources"):
+        for found in (library / "site-packages").glob(f"{name}*"):
+            archive.add(found, f"usr/lib/{version}/site-packages/{found.name}")
+    _add_libraries(archive, [_python().resolve(), *(library / "lib-dynload").glob("*.so")])
+
+
+def _add_libraries(archive: tarfile.TarFile, programs: list[Path]) -> None:
+    """Add what the programs are linked to, under the names by which they ask for it."""
+    present = set(archive.getnames())
+    for program in programs:
+        told = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+        for line in told.splitlines():
+            paths = [word for word in line.split() if word.startswith("/")]
+            name = paths[0].lstrip("/") if paths else ""
+            if name and name not in present:
+                present.add(name)
+                archive.add(Path(paths[0]).resolve(), name)
+
+
+def _add_link(archive: tarfile.TarFile, name: str, target: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, target
+    archive.addfile(entry)
+
+
+def _add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(text.encode()), 0o644
+    archive.addfile(entry, io.BytesIO(text.encode()))

@@ -1,0 +1,294 @@
+"""Stories of actions in containers of the real Docker engine (left out, and said so, where none answers)."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.docker_engine import containers_of, docker, image
+from tests.e2e.story import Attune, show, until
+from tests.e2e.test_daemon import serving, supervisors
+from tests.pack_files import write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from attune_cli.config import Home
+    from tests.cli.conftest import Run
+
+MEBIBYTE = 1024 * 1024
+
+LOOK = """\
+import json, os, socket, sys
+def can(path):
+    try:
+        open(path, "a").close()
+    except OSError:
+        return False
+    return True
+print(json.dumps({
+    "given": json.load(sys.stdin), "user": os.getuid(), "folder": os.getcwd(), "environment": dict(os.environ),
+    "processes": sum(name.isdigit() for name in os.listdir("/proc")),
+    "networks": [name for _, name in socket.if_nameindex()],
+    "root": sorted(os.listdir("/")), "left": os.listdir("/tmp"),
+    "writable": [path for path in ("/x", "/pack/x", "/etc/x", "/tmp/x") if can(path)],
+}))
+"""
+
+
+def home_id(home: Home) -> str:
+    connection = sqlite3.connect(home.database)
+    try:
+        return str(connection.execute("SELECT value FROM meta WHERE name = 'home_id'").fetchone()[0])
+    finally:
+        connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_container_is_left(home: Home) -> Iterator[None]:
+    image()
+    yield
+    if home.database.exists():
+        until(lambda: not supervisors(home), "the supervisor's end")
+        left = containers_of(home_id(home))
+        for container in left:
+            docker("rm", "-f", container)
+        assert left == []
+
+
+def install(run: Run, folder: Path, script: str = "", **keys: Any) -> None:
+    """Install a pack `box` with one action, `box.it`: a script for its shell, or what `keys` say."""
+    action = {"ref": "box.it", "runner_type": "container", "image": image()}
+    action |= {"entry_point": "it.sh"} if script else {}
+    files = {"pack.yaml": "ref: box\nversion: 1.0.0\n", "actions/it.yaml": json.dumps(action | keys)}
+    write_files(folder / "box", files | ({"actions/it.sh": script} if script else {}))
+    done = run("pack", "install", "--upgrade", str(folder / "box"))
+    assert done.exit_code == 0, done.stderr
+
+
+# --- the four scenarios
+
+
+def test_a_python_action_runs_in_a_container_and_is_recorded(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path / "box", {"actions/it.py": "print('[1, 2]')\n"})
+    install(run, tmp_path, entry_point="it.py", output_format="json")
+    done = run("run", "action", "box.it", "-r")
+    assert (done.exit_code, done.stdout) == (0, "[1,2]\n"), done.stderr
+    record = show(run, "1")
+    assert record["result"]["data"] == [1, 2]
+    assert record["result"]["image"] == image()
+    assert record["result"]["image_id"] == docker("inspect", "--format", "{{.Id}}", image())
+    assert run("execution", "logs", "1").stdout == "[1, 2]\n"
+
+
+def test_parameters_arrive_on_stdin_and_nothing_of_the_machine_is_seen(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_THIS_MACHINE", "yes")
+    write_files(tmp_path / "box", {"actions/it.py": LOOK})
+    install(run, tmp_path, entry_point="it.py", output_format="json", parameters={"name": {"type": "string"}})
+    for _ in range(2):  # what the first one writes is not there in the second
+        done = run("run", "action", "box.it", "name=Ada Ü", "-r")
+        assert done.exit_code == 0, done.stderr
+        seen = json.loads(done.stdout)
+        assert seen["given"] == {"name": "Ada Ü"}
+        assert (seen["user"], seen["folder"], seen["networks"]) == (65534, "/pack", ["lo"])
+        assert (seen["writable"], seen["left"]) == (["/tmp/x"], [])
+        assert seen["processes"] <= 2
+        assert "OF_THIS_MACHINE" not in seen["environment"]
+        assert not {"ATTUNE_HOME", "ATTUNE_API_TOKEN"} & set(seen["environment"])
+        assert not {"home", "work", "var"} & set(seen["root"])
+
+
+def test_a_failing_action_leaves_its_exit_code_its_stderr_and_no_container(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    install(run, tmp_path, "echo why >&2; exit 3")
+    done = run("run", "action", "box.it", "--propagate-exit-code")
+    assert (done.exit_code, "why" in done.stderr) == (3, True)
+    assert containers_of(home_id(home)) == []
+    assert show(run, "1")["error"] == {"type": "exit", "message": "why"}
+
+
+# --- output
+
+
+def test_five_megabytes_arrive_whole_and_fifty_are_cut(run: Run, home: Home, tmp_path: Path) -> None:
+    script = "read n; head -c ${n#*:} /dev/zero | tr '\\0' x"
+    install(
+        run,
+        tmp_path,
+        script.replace("${n#*:}", "$(echo $n | tr -dc 0-9)"),
+        parameters={"n": {"type": "integer"}},
+    )
+    assert run("run", "action", "box.it", f"n={5 * MEBIBYTE}", "-q").exit_code == 0
+    assert (home.runs / "1" / "stdout").stat().st_size == 5 * MEBIBYTE
+    assert run("run", "action", "box.it", f"n={50 * MEBIBYTE}", "-q").exit_code == 0
+    assert (home.runs / "2" / "stdout").stat().st_size <= 10 * MEBIBYTE
+    record = show(run, "2")
+    assert record["stdout"]["bytes"] + record["stdout"]["dropped_bytes"] == 50 * MEBIBYTE
+
+
+def test_ten_thousand_lines_arrive_in_order(run: Run, home: Home, tmp_path: Path) -> None:
+    install(run, tmp_path, "seq 10000")
+    assert run("run", "action", "box.it", "-q").exit_code == 0
+    assert (home.runs / "1" / "stdout").read_text().split() == [str(n) for n in range(1, 10001)]
+
+
+# --- many, and crashes
+
+
+def test_twenty_containers_at_once(run: Run, home: Home, tmp_path: Path) -> None:
+    install(run, tmp_path, "cat")
+    run("config", "set", "slots", "20")
+    with serving(home):
+        for n in range(20):
+            assert run("run", "box.it", f'--params={{"n": {n}}}', "--detach", "-q").exit_code == 0
+        for n in range(20):
+            assert run("execution", "wait", str(n + 1), "-q").exit_code == 0
+            assert json.loads(said(home, n + 1)) == {"n": n}
+
+
+WAITS = """\
+cat
+until [ -e /gate/open ]; do sleep 0.1; done
+echo done
+"""
+
+
+@pytest.fixture
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that containers may mount at /gate: what waits there goes on when `open` is in it."""
+    folder = tmp_path / "gate"
+    folder.mkdir()
+    monkeypatch.setenv("ATTUNE_CONTAINER_MOUNTS", str(folder))
+    return folder
+
+
+def test_killing_the_daemon_with_ten_containers_running_loses_nothing(
+    run: Run, home: Home, tmp_path: Path, gate: Path
+) -> None:
+    install(run, tmp_path, WAITS, mounts=[f"{gate}:/gate"])
+    with serving(home) as first:
+        for n in range(10):
+            assert run("run", "box.it", f'--params={{"n": {n}}}', "--detach", "-q").exit_code == 0
+        until(lambda: all(f'"n":{n}' in said(home, n + 1) for n in range(10)), "ten containers that run")
+        first.signal(signal.SIGKILL)
+        first.end()
+    with serving(home):
+        (gate / "open").touch()
+        for n in range(10):
+            assert run("execution", "wait", str(n + 1), "-q").exit_code == 0, show(run, str(n + 1))
+            assert said(home, n + 1) == f'{{"n":{n}}}\ndone\n'
+            timeline = [step["to"] for step in show(run, str(n + 1))["timeline"]]
+            assert timeline == ["requested", "scheduled", "running", "completed"]
+
+
+def said(home: Home, execution: int) -> str:
+    path = home.runs / str(execution) / "stdout"
+    return path.read_text() if path.exists() else ""
+
+
+def test_killing_a_command_ends_its_container(run: Run, home: Home, tmp_path: Path) -> None:
+    install(run, tmp_path, "echo begun; sleep 600")
+    with Attune("run", "action", "box.it") as command:
+        until(lambda: "begun" in said(home, 1), "a container that runs")
+        command.signal(signal.SIGKILL)
+        command.end()
+    record = show(run, "1")
+    assert record["status"] == "abandoned"
+    assert containers_of(home_id(home)) == []
+
+
+def test_what_a_dead_host_created_is_swept_and_what_is_not_ours_stays(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    install(run, tmp_path, "true")
+    labels = ("--label", f"attune.home={home_id(home)}", "--label", "attune.host=0123456789abcdef")
+    orphan = docker("create", *labels, image(), "true")
+    foreign = docker(
+        "create", "--label", "attune.home=another", "--label", "attune.host=dead", image(), "true"
+    )
+    try:
+        assert run("run", "action", "box.it").exit_code == 0
+        assert orphan not in docker("ps", "-aq", "--no-trunc").split()
+        assert foreign in docker("ps", "-aq", "--no-trunc").split()
+    finally:
+        docker("rm", "-f", foreign)
+
+
+# --- ends of their own kind
+
+FILL = """exec python3 -c 'open("/tmp/x", "wb").write(bytes(9999999))'"""
+
+
+def test_an_interrupted_container_that_ignores_term_is_killed(run: Run, home: Home, tmp_path: Path) -> None:
+    install(run, tmp_path, "trap '' TERM; echo begun; while :; do sleep 0.1; done")
+    run("config", "set", "grace_seconds", "0.5")
+    with Attune("run", "action", "box.it") as command:
+        until(lambda: "begun" in said(home, 1), "a container that runs")
+        command.signal(signal.SIGINT)
+        assert command.end()[0] == 130
+    assert show(run, "1")["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("script", "keys", "error", "message"),
+    [
+        ("exec python3 -c 'x = bytearray(1 << 28)'", {"memory": "64MiB"}, "out_of_memory", "ran out of memory"),
+        ("exec python3 -c 'import os; [os.fork() for _ in range(9)]'", {"pids": 20}, "exit", "Resource temporarily"),
+        (FILL, {"tmpfs": {"/tmp": "1MiB"}}, "exit", "No space left on device"),
+        ("echo x >/x", {}, "exit", "Read-only file system"),
+        ("", {"command": ["nosuch"]}, "not_started", "nosuch"),
+        ("", {"image": "nosuch-image:1", "pull": "never", "command": "true"}, "image_not_found", "nosuch-image:1"),
+    ],
+    ids=["memory", "forks", "disk", "root", "command", "image"],
+)  # fmt: skip
+def test_what_a_container_runs_into_is_said(
+    run: Run, tmp_path: Path, script: str, keys: dict[str, Any], error: str, message: str
+) -> None:
+    install(run, tmp_path, script, **keys)
+    done = run("run", "action", "box.it")
+    assert done.exit_code == 1
+    record = show(run, "1")
+    assert record["error"]["type"] == error
+    assert message in record["error"]["message"] + done.stderr
+
+
+def test_without_an_engine_the_run_says_how_to_get_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(run, tmp_path, "true")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    assert run("run", "action", "box.it").exit_code == 1
+    error = show(run, "1")["error"]
+    assert error["type"] == "no_container_engine"
+    assert "apt-get install docker.io" in error["message"]
+
+
+def test_what_the_machine_refuses_starts_nothing_and_is_told_all_at_once(run: Run, tmp_path: Path) -> None:
+    keys = {"network": "host", "user": "root", "memory": "1TiB", "mounts": ["/:/host", "/var/run:/run"]}
+    install(run, tmp_path, "true", **keys)
+    done = run("run", "action", "box.it", "-j")
+    assert done.exit_code == 4
+    settings = ("container_networks", "container_root", "container_max_memory_bytes", "container_mounts")
+    assert [setting for setting in settings if setting not in done.stderr] == []
+    assert run("execution", "list", "--output", "name").stdout == ""
+    checked = run("validate", str(tmp_path / "box"))
+    assert checked.exit_code == 1
+    assert [setting for setting in settings if setting not in checked.stdout] == []
+
+
+def test_the_engines_socket_is_refused_even_within_a_declared_root(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATTUNE_CONTAINER_MOUNTS", "/")
+    for source in ("/var/run/docker.sock", "/var/run", "/"):
+        install(run, tmp_path, "true", mounts=[f"{source}:/x"])
+        done = run("run", "action", "box.it")
+        assert (done.exit_code, "which no setting allows" in done.stderr) == (4, True)
