@@ -129,6 +129,11 @@ def _steps(tx: Transaction, home: Home, reader: Reader, sources: Sources, prunin
         step = _keep(tx, one, sealer)
         if step is not None:
             yield step
+    for one in reader.declarations:
+        try:
+            KINDS[one.kind].verify(tx, one.value)
+        except AttuneError as error:
+            one.fault(error)
     if pruning.is_asked:
         yield from _prune(tx, reader.declarations, pruning)
 

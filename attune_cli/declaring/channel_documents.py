@@ -33,6 +33,7 @@ class ChannelKind:
     identified_by: str = "name"
 
     def decode(self, fields: Fields) -> DeclaredChannel:
+        fields.require("name")
         subjects = Subjects(
             packs=fields.texts("packs"),
             rules=fields.texts("rules"),
@@ -73,6 +74,9 @@ class ChannelKind:
                 name=declared.name, url=url, scheme=scheme, wish=wish, enabled=declared.enabled
             )
             services.put(tx, new, sealer=sealer, replace=True)
+
+    def verify(self, tx: Transaction, declared: DeclaredChannel) -> None:
+        services.check_subjects(tx, declared.wish)
 
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         del everything

@@ -50,6 +50,10 @@ class Kind(Protocol):
         """Make it so; raises AttuneError for what cannot be."""
         ...
 
+    def verify(self, tx: Transaction, declared: Any) -> None:  # noqa: ANN401 - as above
+        """Raise AttuneError when it names what is not there, now that everything is kept."""
+        ...
+
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         """Return what there is of it: what people made, or (with `everything`) what packs bring as well."""
         ...
@@ -83,6 +87,9 @@ class RuleKind:
         if rule_document(declared) != self.current(tx, declared.ref):
             rules.create(tx, declared, replace=True)
 
+    def verify(self, tx: Transaction, declared: object) -> None:
+        """Keeping it has said so."""
+
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         return made_by_people(tx, "rule", everything=everything)
 
@@ -114,6 +121,9 @@ class TriggerKind:
                 code="pack_owned",
             )
         triggers.keep(tx, declared)
+
+    def verify(self, tx: Transaction, declared: object) -> None:
+        """Keeping it has said so."""
 
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         return made_by_people(tx, "trigger", everything=everything)
@@ -164,6 +174,9 @@ class SensorKind:
             raise NotFoundError(f"no sensor '{declared.ref}'", hint=near)
         definitions.set_enabled(tx, "sensor", declared.ref, enabled=declared.enabled)
 
+    def verify(self, tx: Transaction, declared: object) -> None:
+        """Keeping it has said so."""
+
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         return [
             row.ref
@@ -178,11 +191,11 @@ class SensorKind:
 KINDS: Mapping[str, Kind] = {
     "key": KeyKind(),
     "trigger": TriggerKind(),
+    "channel": ChannelKind(),
     "rule": RuleKind(),
     "sensor": SensorKind(),
-    "channel": ChannelKind(),
 }
-"""In the order in which they are kept: what others name comes first."""
+"""In the order in which they are kept: what others name comes first. Rules and channels name each other."""
 
 PRUNED = ("rule", "trigger")
 """Kinds of which `--prune` takes away what no file declares, in order: a trigger in use cannot go. Keys and channels

@@ -94,6 +94,10 @@ class Reader:
                 Declaration(name, str(getattr(value, kind.identified_by)), value, fields)
             )
 
+    def _faulty_kind(self, files: set[str]) -> str:
+        """Return the kind of the first document in a file that has faults."""
+        return next((one.kind for one in self.declarations if one.path in files), "rule")
+
     def _refuse_twice(self) -> None:
         first: dict[tuple[str, str], Declaration] = {}
         for one in self.declarations:
@@ -114,7 +118,7 @@ class Reader:
                 f"{_counted(len(errors), 'fault')} in {_counted(len(files), 'file')}; nothing was changed",
                 code="invalid_files",
                 details=[Detail(one.place, str(one).removeprefix(f"{one.place}: ")) for one in errors],
-                hint="attune schema rule",
+                hint=f"attune schema {self._faulty_kind(files)}",
             )
         return found
 

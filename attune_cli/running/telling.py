@@ -68,6 +68,7 @@ def add(context: Context, name: str, word: str, options: ChannelOptions, *, repl
         return
     new = NewChannel(name=name, url=None if key else checked.url, scheme=checked.scheme, wish=wish)
     with open_store(context.home, context.settings).write(SystemClock().now()) as tx:
+        channels.check(tx, new, replace=replace)
         record = channels.put(tx, new, sealer=sealer, replace=replace)
     context.out.outcome(record, [name])
     context.out.note(f"channel {name} {done}")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.documents import tab_separated
-from attune_cli.errors import UsageError, did_you_mean
+from attune_cli.errors import UnavailableError, UsageError, did_you_mean
 from attune_cli.runtime.clock import SystemClock, pause, rfc3339
 from attune_cli.runtime.host import connect_again, open_store_for_reading
 from attune_cli.runtime.model.notices import KINDS, Subjects, kinds_of
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.1
 """How often the file is asked whether somebody committed: live for people, and no measurable work."""
+
+_LOOKS_BETWEEN_FILES = 20
 
 _BEFORE = 20
 """How many changes a table begins with, so that it is not empty."""
@@ -145,6 +147,8 @@ class Feed:
         self._context = context
         self._store: Store | None = None
         self._version = -1
+        self._file = 0
+        self._quiet_looks = 0
         self._since = since
         self.extent: Extent | None = None
         self.sequence = since or 0
@@ -169,6 +173,7 @@ class Feed:
     def _open(self) -> None:
         # The first opening settles what dead hosts left; from then on only reads.
         open_store_for_reading(self._context.home, self._context.settings).close()
+        self._file = self._context.home.database.stat().st_ino
         self._store = connect_again(self._context.home, self._context.settings)
         with self._store.read(SystemClock().now()) as tx:
             self.extent = extent(tx)
@@ -184,6 +189,7 @@ class Feed:
             return None
         version = store.data_version()
         if version == self._version:
+            self._refuse_another_file()
             return None
         with store.read(SystemClock().now()) as tx:
             found = notifications.since(tx, self.sequence)
@@ -193,6 +199,17 @@ class Feed:
             return None if gap is None else News(records=(), sequence=self.sequence, gap=gap)
         self.sequence = found[-1].sequence
         return News(records=[notification_record(one) for one in found], sequence=self.sequence, gap=gap)
+
+    def _refuse_another_file(self) -> None:
+        """Raise when the database was moved away or replaced: nothing would ever happen in the one that is open."""
+        self._quiet_looks = (self._quiet_looks + 1) % _LOOKS_BETWEEN_FILES
+        if self._quiet_looks:
+            return
+        path = self._context.home.database
+        if not path.exists() or path.stat().st_ino != self._file:
+            raise UnavailableError(
+                f"the database {path} was moved away or replaced", code="database_gone", hint="attune watch"
+            )
 
     def _gap(self, now: Extent) -> Record | None:
         """Tell what was deleted before it was shown, and go on behind it."""

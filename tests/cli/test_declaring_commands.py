@@ -152,6 +152,16 @@ def test_a_channel_keeps_the_url_it_has(run: Run) -> None:
     assert run("notify", "show", "ops", "--field", "url").stdout == "json://********\n"
 
 
+def test_rules_and_channels_may_name_each_other(run: Run) -> None:
+    run("key", "set", "chat.url", "-", input="json://127.0.0.1:9/t")
+    channel = "kind: channel\nname: ops\nurl: key://chat.url\non: [execution.failed]\nrules: [local.water]\n"
+    both = f"{TRIGGER}---\n{RULE}notify: [ops]\n---\n{channel}"
+    assert run("apply", "-", input=both).exit_code == 0
+    assert run("diff", "-", input=both).exit_code == 0
+    refused = run("apply", "-", input=both.replace("rules: [local.water]", "rules: [local.watr]"))
+    assert (refused.exit_code, "did you mean local.water?" in refused.stderr) == (2, True)
+
+
 @pytest.fixture
 def project(run: Run) -> str:
     assert run("init", "garden", "-qq").exit_code == 0

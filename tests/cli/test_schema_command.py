@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import re
 from importlib import import_module
 from pathlib import Path
@@ -12,11 +13,16 @@ import jsonschema_rs
 import pytest
 
 from attune_cli.commands import schema
+from attune_cli.config import Home, Settings
+from attune_cli.declaring import kinds as declared
+from attune_cli.runtime.host import open_store_for_reading
 from attune_cli.runtime.packs import documents, fields, kinds, schemas, source
 from attune_cli.runtime.packs.kinds import permission_set
 from attune_cli.runtime.packs.kinds.manifest import decode_manifest
 from attune_cli.runtime.packs.kinds.workflow import decode_workflow
 from attune_cli.runtime.packs.reading import Reading
+from attune_cli.runtime.services.notifications import notification_record
+from attune_cli.runtime.store import notifications
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +33,13 @@ if TYPE_CHECKING:
 Path_ = tuple[str | int, ...]
 
 FILE_KINDS = [kind for kind in schema.KINDS if kind != "parameter"]
+DECLARED = {kind: declared.KINDS[kind] for kind in ("channel", "key")}
+"""Kinds of documents that no pack has."""
+FOLDERS_OF_READERS = (Path(inspect.getfile(kinds)).parent, Path(inspect.getfile(declared)).parent)
 WORDS = {
     node.value
-    for file in Path(inspect.getfile(kinds)).parent.glob("*.py")
+    for folder in FOLDERS_OF_READERS
+    for file in folder.glob("*.py")
     for node in ast.walk(ast.parse(file.read_text()))
     if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"\w+", node.value)
 }
@@ -89,6 +99,9 @@ def findings_of(kind: str, document: dict[str, Any], folder: Path) -> list[Findi
         decode_manifest(given, "demo")
     elif kind == "workflow":
         decode_workflow(given, reading, "workflows/x.yaml", None, "x")
+    elif kind in DECLARED:
+        given.text("kind")
+        DECLARED[kind].decode(given)
     else:
         source.DECODERS[kind][1](given, reading)
     return findings
@@ -360,6 +373,18 @@ def test_records_of_rules_and_triggers_are_as_documented(run: Run) -> None:
             check_record(run, kind, record, full=False)
             shown = json.loads(run(kind, "show", record["ref"], "-j").stdout)
             check_record(run, kind, shown, full=True)
+
+
+def test_records_of_channels_and_changes_are_as_documented(run: Run) -> None:
+    run("notify", "add", "ops", "-", "--on", "rule.fired", "--pack", "core", input="json://127.0.0.1:9/")
+    check_record(run, "channel", json.loads(run("notify", "show", "ops", "-j").stdout), full=True)
+    run("run", "core.noop", "-qq")
+    home = Home(Path(os.environ["ATTUNE_HOME"]))
+    with open_store_for_reading(home, Settings()).read(0) as tx:
+        changes = [notification_record(one) for one in notifications.since(tx, 0)]
+    assert len(changes) == 3
+    for change in changes:
+        check_record(run, "notification", change, full=True)
 
 
 def test_a_record_that_is_not_as_documented_is_noticed(run: Run) -> None:

@@ -93,6 +93,15 @@ def test_a_home_that_is_not_there_yet_is_waited_for_and_not_made(process: Run, h
         assert [watching.next()["seq"] for _ in range(3)] == [1, 2, 3]
 
 
+def test_a_database_that_is_taken_away_ends_the_feed(process: Run, home: Home) -> None:
+    process("run", "core.noop")
+    with Watching() as watching:
+        watching.next()
+        home.database.rename(home.path / "elsewhere.db")
+        code, _, err = watching.end()
+        assert (code, "moved away" in err) == (6, True)
+
+
 def test_only_what_is_asked_for_is_told(process: Run) -> None:
     process("run", "core.noop")
     process("run", "core.echo", "message=x")

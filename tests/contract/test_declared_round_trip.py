@@ -100,16 +100,16 @@ def test_what_is_exported_makes_the_same_again(
         sealer = Sealer(home.secret_key)
         here, there = opened(home), opened(home)
         with here.write(SECOND) as tx:
+            _keep_url(tx, sealer)
+            channels.put(
+                tx, channels.NewChannel(name="ops", url=None, scheme="json", wish=wish), sealer=sealer
+            )
             for trigger in made_triggers:
                 triggers.keep(tx, trigger)
             for rule in made_rules:
                 rules.create(tx, rule)
             for name, value in plain.items():
                 keys.set_key(tx, f"set.{name}", value, sealer=sealer, plain=True)
-            _keep_url(tx, sealer)
-            channels.put(
-                tx, channels.NewChannel(name="ops", url=None, scheme="json", wish=wish), sealer=sealer
-            )
             exported = yaml_documents(collect(tx, [], everything=False))
             made = _everything(tx)
         reader = Reader()

@@ -94,3 +94,15 @@ def test_a_service_that_refuses_is_asked_again_until_it_listens(run: Run, home: 
             listener.status = 200
             until(lambda: len(listener.told) == 1, "the message")
             until(lambda: of(run, "ops")["state"] == "ok", "the books")
+
+
+def test_a_rule_tells_the_channels_it_names_when_it_fires(run: Run, home: Home) -> None:
+    rule = "kind: rule\nref: local.alarm\ntrigger_ref: core.alert\naction_ref: core.noop\nnotify: [ops]\n"
+    with listening() as listener:
+        add(run, "ops", listener.url())
+        assert run("apply", "-", input=rule).exit_code == 0
+        with serving(home, "--only", "timers,notices"):
+            assert run("event", "emit", "core.alert", "severity=info", "summary=dry").exit_code == 0
+            until(lambda: listener.told, "the message")
+        assert listener.titles() == ["rule local.alarm fired"]
+        assert listener.messages()[0].startswith("event 1 of core.alert\n")

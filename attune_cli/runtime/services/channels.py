@@ -67,7 +67,12 @@ def read_rate(text: str) -> Rate:
 
 
 def check(tx: Transaction, new: NewChannel, *, replace: bool = False) -> None:
-    """Raise with all its faults what `put` would refuse; reads only."""
+    """Raise with all its faults what may not be added; reads only."""
+    _check_name(tx, new, replace=replace)
+    check_subjects(tx, new.wish)
+
+
+def _check_name(tx: Transaction, new: NewChannel, *, replace: bool) -> None:
     if not _NAME.fullmatch(new.name) or new.name == EVERY_CHANNEL:
         raise UsageError(
             f"{new.name!r} is no name for a channel: lowercase letters, digits, '_' and '-', and not 'all'",
@@ -79,35 +84,36 @@ def check(tx: Transaction, new: NewChannel, *, replace: bool = False) -> None:
             code="exists",
             hint=f"attune notify add {new.name} … --replace, or attune notify remove {new.name}",
         )
-    _check_subjects(tx, new.wish)
 
 
-def _check_subjects(tx: Transaction, wish: Wish) -> None:
+def check_subjects(tx: Transaction, wish: Wish) -> None:
     """Every pack, rule, action and trigger named has to be there; `pack.*` means all of a pack."""
     faults: list[Detail] = []
     known_packs = [one.ref for one in packs.all_packs(tx)]
-    faults += _unknown("--pack", wish.subjects.packs, known_packs)
-    faults += _unknown("--rule", wish.subjects.rules, definitions.refs(tx, "rule"))
-    faults += _unknown("--action", wish.subjects.actions, definitions.refs(tx, "action"))
-    faults += _unknown("--trigger", wish.subjects.triggers, definitions.refs(tx, "trigger"))
+    faults += _unknown("packs", wish.subjects.packs, known_packs)
+    faults += _unknown("rules", wish.subjects.rules, definitions.refs(tx, "rule"))
+    faults += _unknown("actions", wish.subjects.actions, definitions.refs(tx, "action"))
+    faults += _unknown("triggers", wish.subjects.triggers, definitions.refs(tx, "trigger"))
     if faults:
         raise NotFoundError("not everything named exists", details=faults)
 
 
-def _unknown(option: str, refs: Iterable[str], known: Sequence[str]) -> list[Detail]:
+def _unknown(subject: str, refs: Iterable[str], known: Sequence[str]) -> list[Detail]:
     families = {f"{ref.partition('.')[0]}.*" for ref in known}
+    missing = [ref for ref in refs if ref not in known and ref not in families]
+    suggestions = {ref: did_you_mean(ref, known) for ref in missing}
     return [
-        Detail(
-            option, f"no such thing; {near}" if (near := did_you_mean(ref, known)) else "no such thing", ref
-        )
-        for ref in refs
-        if ref not in known and ref not in families
+        Detail(subject, f"{ref} does not exist" + (f"; {near}" if near else ""))
+        for ref, near in suggestions.items()
     ]
 
 
 def put(tx: Transaction, new: NewChannel, *, sealer: Sealer, replace: bool = False) -> Record:
-    """Insert a channel, which hears of what happens from now on; or change one, which goes on where it is."""
-    check(tx, new, replace=replace)
+    """Insert a channel, which hears of what happens from now on; or change one, which goes on where it is.
+
+    Whether what it names is there, `check` has told.
+    """
+    _check_name(tx, new, replace=replace)
     sealed = sealer.seal(new.url)
     if channels.get(tx, new.name) is None:
         channels.insert(
