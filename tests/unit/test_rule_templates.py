@@ -125,6 +125,24 @@ def test_a_name_that_leads_nowhere_is_a_doubt_and_becomes_null() -> None:
     assert template.fill(scope()).value == {"p": "a "}
 
 
+def test_what_is_filled_in_may_be_changed_without_changing_the_event() -> None:
+    seen = scope({"user": {"pin": "1234"}})
+    template, _ = read_template({"user": "{{ event.payload.user }}"})
+    template.fill(seen).value["user"]["pin"] = "changed"
+    assert seen.event["payload"] == {"user": {"pin": "1234"}}
+
+
+def test_a_payload_that_is_nested_very_deeply_raises_no_other_error() -> None:
+    deep: object = "end"
+    for _ in range(2000):
+        deep = [deep]
+    template, _ = read_template(
+        {"a": "x {{ event.payload }}", "b": "{{ event.payload }}", "c": "{{ event.payload | tojson }}"}
+    )
+    with pytest.raises(TemplateError, match="nested too deeply"):
+        template.fill(scope(deep))
+
+
 TEXTS = st.lists(
     st.sampled_from(
         [

@@ -92,15 +92,8 @@ def attribute_of(value: Json, path: Json) -> Json:
 def ordered(
     values: Json, reverse: Json = False, case_sensitive: Json = False, attribute: Json = None
 ) -> list[Any]:
-    from functools import cmp_to_key
-
-    from attune_cli.runtime.expressions.json_values import order
-
-    def compare(one: tuple[Any, Any], other: tuple[Any, Any]) -> int:
-        return order(*(fold(key, case_sensitive) for key, _ in (one, other)))
-
     keyed = by_attribute(members(values), attribute)
-    return [one for _, one in sorted(keyed, key=cmp_to_key(compare), reverse=bool(reverse))]
+    return functions.in_order([(fold(key, case_sensitive), one) for key, one in keyed], reverse=bool(reverse))
 
 
 def fold(value: Json, case_sensitive: Json) -> Json:

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.runtime.expressions.faults import ExpressionError
@@ -156,22 +156,23 @@ def backwards(value: Json) -> Json:
 
 
 def ordered(values: Json, *, reverse: bool = False) -> list[Any]:
-    return sorted(list_in(values), key=cmp_to_key(order), reverse=bool(reverse))
+    return in_order([(one, one) for one in list_in(values)], reverse=bool(reverse))
+
+
+def in_order(keyed: list[tuple[Any, Any]], *, reverse: bool) -> list[Any]:
+    """Return the second of each pair, in the order of the first: all numbers, or all texts."""
+    for (one, _), (other, _) in itertools.pairwise(keyed):
+        order(one, other)
+    return [one for _, one in sorted(keyed, key=lambda pair: pair[0], reverse=reverse)]
 
 
 def canonical(value: Json) -> str:
-    """Write a value so that two are written alike exactly when they are the same."""
-    return json.dumps(_plain(value), sort_keys=True)
-
-
-def _plain(value: Json) -> Json:
+    """Write a value so that two are written alike exactly when they are the same (1.0 within a list is not 1)."""
+    if isinstance(value, str):
+        return f'"{value}'
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain(one) for one in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in cast("dict[str, Any]", value).items()}
-    return value
+        return str(int(value))
+    return json.dumps(value, sort_keys=True)
 
 
 def unique(values: Json) -> list[Any]:

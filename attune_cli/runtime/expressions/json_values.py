@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.runtime.expressions.faults import ExpressionError
 from attune_cli.values import immutable
@@ -118,26 +118,35 @@ def text_of(value: object) -> str:
 
 
 def as_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        raise ExpressionError("the value is nested too deeply") from None
 
 
-def size_of(value: object) -> int:
-    """Count characters and members, no further than to more than MAX_SIZE."""
-    total = 0
-    pending = [value]
+def copied(value: Json) -> Json:
+    """Return a value that shares no list and no object with the one given: who gets it may change it."""
+    return json.loads(as_json(cast("object", value))) if isinstance(value, (list, dict)) else value
+
+
+def size_of(value: object) -> tuple[int, int]:
+    """Count characters and members together, and members alone, no further than to more than MAX_SIZE."""
+    total = members = 0
+    pending: list[Any] = [value]
     while pending and total <= MAX_SIZE:
         one = pending.pop()
+        kind = cast("type[Any]", type(one))
+        members += 1
         total += 1
-        if isinstance(one, str):
+        if kind is str:
             total += len(one)
-        elif isinstance(one, list):
-            total += len(cast("list[object]", one))
-            pending.extend(cast("list[object]", one)[:MAX_SIZE])
-        elif isinstance(one, dict):
-            members = cast("dict[str, object]", one)
-            total += sum(len(name) + 1 for name in members)
-            pending.extend(members.values())
-    return total
+        elif kind is list:
+            total += len(one)
+            pending += one[:MAX_SIZE]
+        elif kind is dict:
+            total += len(one) + sum(map(len, one))
+            pending += one.values()
+    return total, members
 
 
 def finite(value: Json) -> Json:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 NAMES = ("event", "pack", "system", "keystore")
 """What an expression may begin with."""
 
-MAX_WORK = 8 * MAX_SIZE
-"""Characters and members that one computation may go through: about a second at the worst."""
+MAX_WORK = 16 * MAX_SIZE
+"""Characters that one computation may go through, a member counting as several: some two seconds at the worst."""
+_WORK_OF_MEMBER = 16
 
 
 class Run:
@@ -34,10 +35,10 @@ class Run:
         """Count the work of going through a value; raises when it is too large or the work too much."""
         if not isinstance(value, (str, list, dict)):
             return
-        size = size_of(cast("object", value))
+        size, members = size_of(cast("object", value))
         if size > MAX_SIZE:
             raise ExpressionError("the value is too large")
-        self._work += size
+        self._work += size + _WORK_OF_MEMBER * members
         if self._work > MAX_WORK:
             raise ExpressionError("this takes too much work")
 

@@ -17,8 +17,8 @@ from attune_cli.runtime.expressions.faults import (
     fault_at,
     place_of,
 )
-from attune_cli.runtime.expressions.json_values import Missing, text_of
-from attune_cli.runtime.expressions.running import NAMES, Run
+from attune_cli.runtime.expressions.json_values import copied, text_of
+from attune_cli.runtime.expressions.running import NAMES, Run, given
 from attune_cli.runtime.model.pointers import format_pointer
 from attune_cli.values import immutable
 
@@ -115,30 +115,26 @@ class _Filling:
     def _text(self, text: Text, steps: Steps) -> Json:
         run = Run(self._scope)
         whole = text.whole
-        if whole is not None:
-            value = self._computed(whole, run, steps)
-        else:
-            value = "".join(
-                piece if isinstance(piece, str) else text_of(self._computed(piece, run, steps))
-                for piece in text.pieces
-            )
+        pieces = [
+            piece if isinstance(piece, str) else self._computed(piece, run, steps, as_text=whole is None)
+            for piece in text.pieces
+            if whole is None or not isinstance(piece, str)
+        ]
+        value = pieces[0] if whole is not None else "".join(pieces)
         if run.secret:
             self.secrets.append(format_pointer([str(step) for step in steps]))
         return value
 
-    def _computed(self, expression: Expression, run: Run, steps: Steps) -> Json:
+    def _computed(self, expression: Expression, run: Run, steps: Steps, *, as_text: bool) -> Json:
         path = ".".join(str(step) for step in (*self._root, *steps))
         try:
-            value = expression.value(run)
+            value = given(expression.value(run))
+            return text_of(value) if as_text else copied(value)
         except MissingError as error:
-            value = Missing(error.path)
+            self.warnings.append(f"{path}: {error}")
         except ExpressionError as error:
             self.faults.append(Detail(path, f"{{{{ {expression.text} }}}}: {error}"))
-            return None
-        if isinstance(value, Missing):
-            self.warnings.append(f"{path}: {value.path} is missing")
-            return None
-        return value
+        return "" if as_text else None
 
 
 def read_template(written: Json, at: str = "action_params") -> tuple[Template, list[Fault]]:
