@@ -16,7 +16,22 @@ def main() -> None:
         sys.exit(complete(sys.argv[2:]))
     from attune_cli.main import main as run
 
-    run()
+    try:
+        run()
+    except SystemExit as end:
+        _leave(end)
+        raise
+
+
+def _leave(end: SystemExit) -> None:
+    """End at once: all is closed and told, and taking the imported modules apart takes a fifth of a command's time."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+    if isinstance(end.code, int):
+        os._exit(end.code)
 
 
 def _print_version() -> None:

@@ -8,10 +8,13 @@ command imports some seventy of these, and that was a quarter of its start-up ti
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar, cast, dataclass_transform, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_finishing = RLock()
 
 Class = TypeVar("Class", bound=type[Any])
 
@@ -25,13 +28,45 @@ def immutable(cls: Class | None = None, /, *, kw_only: bool = False) -> Class | 
     """Make a class of fields that do not change; `replace`, `asdict` and `fields` of dataclasses work on it."""
 
     def make(plain: Class) -> Class:
-        made = dataclass(plain, eq=False, repr=False, kw_only=kw_only)
-        made.__eq__ = _equal
-        made.__hash__ = _hash
-        made.__repr__ = _represent
-        return made
+        for name, shared in (("__eq__", _equal), ("__hash__", _hash), ("__repr__", _represent)):
+            setattr(plain, name, shared)
+        _Unfinished.leave(plain, kw_only=kw_only)
+        return plain
 
     return make if cls is None else make(cls)
+
+
+class _Unfinished:
+    """Stands for the fields of a class until somebody asks for them or makes the first value; then it is finished.
+
+    Most classes that a command imports are never used by it, and finishing one compiles its `__init__`.
+    """
+
+    def __init__(self, plain: type[Any], *, kw_only: bool) -> None:
+        self._plain = plain
+        self._kw_only = kw_only
+
+    @classmethod
+    def leave(cls, plain: type[Any], *, kw_only: bool) -> None:
+        unfinished = cls(plain, kw_only=kw_only)
+
+        def make_first(self: object, *values: object, **named: object) -> None:
+            unfinished.finish()
+            plain.__init__(self, *values, **named)
+
+        plain.__dataclass_fields__ = unfinished
+        plain.__init__ = make_first
+
+    def __get__(self, _value: object, _owner: type[Any]) -> dict[str, Any]:
+        return self.finish()
+
+    def finish(self) -> dict[str, Any]:
+        """Make it a dataclass, once: threads that come together wait for the first."""
+        with _finishing:
+            if self._plain.__dict__["__dataclass_fields__"] is self:
+                del self._plain.__init__, self._plain.__dataclass_fields__
+                dataclass(self._plain, eq=False, repr=False, kw_only=self._kw_only)
+        return self._plain.__dataclass_fields__
 
 
 def _equal(self: object, other: object) -> bool:

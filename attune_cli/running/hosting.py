@@ -212,13 +212,14 @@ def _pause_shortly(seconds: float) -> None:
 def start_background_host(context: Context, execution_id: int) -> None:
     """Start a process that becomes the host of one tree and ends with it."""
     wait = ("execution", "wait", str(execution_id), "-qq")
-    subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "attune_cli", "--home", str(context.home.path), *wait],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    process.returncode = 0  # it outlives us, and Popen would warn of that
 
 
 def watch(work: Work, execution_id: int) -> int:

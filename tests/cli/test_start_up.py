@@ -33,6 +33,8 @@ def keep():
 """
 CALL = f"""{PRELUDE}
 sys.argv = ["attune", *sys.argv[1:]]
+import os
+os._exit = sys.exit
 from attune_cli.__main__ import main
 try:
     main()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.model.execution_config import ExecutionConfig
-from attune_cli.runtime.model.versions import Version, parse_version
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from attune_cli.runtime.model.actions import Json, RuntimeDefinition
-    from attune_cli.runtime.model.versions import Constraint
+    from attune_cli.runtime.model.versions import Constraint, Version
 
 PROBE_SECONDS = 20.0
 
@@ -112,6 +111,10 @@ def choose(runtime: RuntimeDefinition, wanted: Constraint | None, interpreters: 
         raise _none_found(runtime, wanted, found)
     if wanted is None:
         fitting = [one for one in fitting if one.is_default] or fitting
+    if len(fitting) == 1:
+        return fitting[0].choice
+    from attune_cli.runtime.model.versions import Version
+
     return max(fitting, key=lambda one: one.version or Version(0, 0, 0)).choice
 
 
@@ -138,8 +141,12 @@ def _candidates(
 
 
 def _version(text: str | None) -> Version | None:
+    if not text:
+        return None
+    from attune_cli.runtime.model.versions import parse_version
+
     try:
-        return parse_version(text) if text else None
+        return parse_version(text)
     except ValueError:
         return None
 

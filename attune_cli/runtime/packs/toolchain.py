@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -11,9 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.model.refs import name_of
-from attune_cli.runtime.model.versions import parse_runtime_constraint
-from attune_cli.runtime.packs.environments import Environment
-from attune_cli.runtime.packs.files import leaves
 from attune_cli.runtime.packs.interpreters import choose
 from attune_cli.values import immutable
 
@@ -22,6 +18,8 @@ if TYPE_CHECKING:
 
     from attune_cli.config import Home
     from attune_cli.runtime.model.actions import RuntimeDefinition
+    from attune_cli.runtime.model.versions import Constraint
+    from attune_cli.runtime.packs.environments import Environment
     from attune_cli.runtime.packs.interpreters import Choice, Interpreters
 
 _BELONGING = {"package.json": ("package-lock.json", "npm-shrinkwrap.json", ".npmrc")}
@@ -59,12 +57,19 @@ def toolchain_for(
 
     Raises NotFoundError when no interpreter fits.
     """
-    wanted = parse_runtime_constraint(constraint) if constraint else None
-    choice = choose(runtime, wanted, interpreters)
+    choice = choose(runtime, _wanted(constraint), interpreters)
     environment = _environment(home, choice, runtime.ref, pack_ref, pack_folder)
     places = _places(choice, environment, pack_folder)
     argv = _interpreter_words(choice, environment, places)
     return Toolchain(argv, _variables(choice, places, variables or {}), environment)
+
+
+def _wanted(constraint: str | None) -> Constraint | None:
+    if not constraint:
+        return None
+    from attune_cli.runtime.model.versions import parse_runtime_constraint
+
+    return parse_runtime_constraint(constraint)
 
 
 def _environment(
@@ -74,7 +79,12 @@ def _environment(
     if not config.has_environment or not config.manifest_file:
         return None
     manifest = pack_folder / config.manifest_file
-    if not manifest.is_file() or leaves(pack_folder, config.manifest_file):
+    if not manifest.is_file():
+        return None
+    from attune_cli.runtime.packs.environments import Environment
+    from attune_cli.runtime.packs.files import leaves
+
+    if leaves(pack_folder, config.manifest_file):
         return None
     beside = [manifest.with_name(name) for name in _BELONGING.get(manifest.name, ())]
     copied = (manifest, *(path for path in beside if path.is_file())) if beside else ()
@@ -88,6 +98,8 @@ def _environment(
 
 def _digest(choice: Choice, runtime_ref: str, files: tuple[Path, ...]) -> str:
     """Name an environment by all that makes it: manifest, interpreter and commands."""
+    import hashlib
+
     content = [path.read_bytes().decode("latin-1") for path in files]
     interpreter = asdict(choice.interpreter) if choice.interpreter else None
     commands = [choice.config.create_command, choice.config.install_command]

@@ -15,7 +15,6 @@ from attune_cli.errors import AttuneError, UsageError
 from attune_cli.runtime.model.actions import HTTP_RUNNER
 from attune_cli.runtime.model.refs import looks_like_file
 from attune_cli.runtime.model.templates import render
-from attune_cli.runtime.packs.environments import Environment, build_environment
 from attune_cli.runtime.packs.interpreters import Interpreters
 from attune_cli.runtime.packs.toolchain import Toolchain, toolchain_for
 from attune_cli.runtime.runners.documents import context_variables, inline_shell_script, parameter_document
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from attune_cli.config import Home
     from attune_cli.runtime.model.jobs import JobDefinition
+    from attune_cli.runtime.packs.environments import Environment
     from attune_cli.runtime.runners.api import Job
 
 ALLOWED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
@@ -216,6 +216,8 @@ class Launcher:
         """Build the job's environment, or wait for who builds it; raises AttuneError with the installer's words."""
         needs = self._plan(definition).needs
         if needs is not None:
+            from attune_cli.runtime.packs.environments import build_environment
+
             build_environment(needs)
 
     def _found(self, command: tuple[str, ...]) -> tuple[str, ...]:

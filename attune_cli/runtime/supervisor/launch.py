@@ -90,12 +90,15 @@ def launch(spawn: Spawn) -> Leader:
 
 def _feed(stdin: bytes, ours: list[int], theirs: list[int]) -> Feed | None:
     """Make the pipe of standard input, and put into it what it takes: most often all."""
+    if not stdin:
+        theirs.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        return None
     reader, writer = os.pipe()
     theirs.append(reader)
     ours.append(writer)
     os.set_blocking(writer, False)
     feed = Feed(writer, memoryview(stdin))
-    if stdin and feed.give():
+    if feed.give():
         return feed
     feed.close()
     ours.remove(writer)

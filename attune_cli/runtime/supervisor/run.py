@@ -51,7 +51,7 @@ _NOTHING = StreamSummary(bytes=0, lines=0, dropped_bytes=0)
 class Run:
     """Owns the leader, its pipes, its logs and its deadline.
 
-    Everything happens in callbacks of the selector, and in `tick` when `due` (monotonic seconds) has come. `over` is
+    Everything happens in callbacks of the selector, and in `tick` once `due` (monotonic seconds) has come. `over` is
     called once, at the very end. While `polled`, `check` must be called now and then, because the system does not
     tell of the leader's end.
     """
@@ -103,10 +103,10 @@ class Run:
             self._watch(self._feed.pipe, selectors.EVENT_WRITE, self._input)
         self._wait(LONG_SECONDS, self._settle_in)
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Do what is due."""
-        if self.due is not None and self.due <= now and self._then is not None:
-            self.due = None
+        self.due = None
+        if self._then is not None:
             self._then()
 
     def stop(self, grace_seconds: float | None) -> None:

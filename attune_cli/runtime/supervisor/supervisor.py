@@ -160,7 +160,8 @@ class Supervisor:
 
     def _tick(self, now: float) -> None:
         for run in tuple(self._runs.values()):
-            self._serve(run, partial(run.tick, now))
+            if run.due is not None and run.due <= now:
+                self._serve(run, run.tick)
             if run.polled:
                 self._serve(run, run.check)
         if self._runs and now >= self._patrol_at:
