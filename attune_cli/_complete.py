@@ -17,6 +17,7 @@ _QUERIES = {
     "pack": "SELECT ref, coalesce(nullif(description, ''), label) FROM pack ORDER BY ref",
     "rule": "SELECT ref, coalesce(nullif(description, ''), label) FROM rule ORDER BY ref",
     "trigger": """SELECT ref, coalesce(nullif(description, ''), label) FROM "trigger" ORDER BY ref""",
+    "sensor": "SELECT ref, coalesce(nullif(description, ''), label) FROM sensor ORDER BY ref",
     "key": "SELECT ref, owner_type FROM key ORDER BY ref",
     "timer": """SELECT ref, coalesce(nullif(description, ''), label) FROM rule
         WHERE json_extract(definition, '$.trigger_ref') IN (

@@ -28,6 +28,7 @@ class Attune(Root):
         "run": (f"{_COMMANDS}.run", "Run an action, a file or a command, and keep its record."),
         "execution": (f"{_COMMANDS}.execution", "Look at, wait for, cancel and retry what ran."),
         "action": (f"{_COMMANDS}.action", "Look at the actions of installed packs."),
+        "sensor": (f"{_COMMANDS}.sensor", "Look at sensors, try them, and see what they write."),
         "trigger": (f"{_COMMANDS}.trigger", "Look at kinds of events, and make your own."),
         "rule": (f"{_COMMANDS}.rule", "Say which action runs when an event comes."),
         "event": (f"{_COMMANDS}.event", "Look at what happened, and tell that something has."),
@@ -64,6 +65,7 @@ class Attune(Root):
         "enforcements": "enforcement",
         "timers": "timer",
         "triggers": "trigger",
+        "sensors": "sensor",
         "rules": "rule",
     }
     forms: ClassVar[Mapping[tuple[str, str], tuple[str, ...]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import ceiling, idle, output, reactions, scale, startup, throughput
+from benchmarks import ceiling, idle, output, scale, startup, throughput
 from benchmarks.result import Result, table
 
 BENCHMARKS = {
@@ -14,7 +14,6 @@ BENCHMARKS = {
     "ceiling": ceiling.measure,
     "scale": scale.measure,
     "idle": idle.measure,
-    "reactions": reactions.measure,
 }
 
 

@@ -61,6 +61,7 @@ _OF_REF = {
     "key": (":key",),
     "rule": (":rule",),
     "trigger": (":trigger",),
+    "sensor": (":sensor",),
     "execution": (":execution",),
 }
 

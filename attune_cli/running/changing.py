@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,7 @@ from attune_cli.running.parameters import ParameterReader
 from attune_cli.running.start import run_submission
 from attune_cli.running.viewing import wait_for
 from attune_cli.runtime.clock import SECOND, SystemClock
-from attune_cli.runtime.engine.presence import is_alive
 from attune_cli.runtime.host import open_store, wake
-from attune_cli.runtime.reactions.sweeping import is_more_left, sweep
 from attune_cli.runtime.services import executions
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.reruns import rerun
@@ -35,9 +32,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Store
 
 _PRUNED_AT_ONCE = 500
-_SWEPT = ("notifications", "events", "verdicts", "enforcements")
-"""What goes with the executions, as records name it."""
-
 _LIVE = ("requested", "scheduled", "running", "canceling")
 
 COLUMNS = (Column("ID", "id", kind="number"), Column("ACTION", "action_ref"), Column("STATUS", "status"))
@@ -66,11 +60,6 @@ def cancel_executions(
             found.append(get(tx, execution.id) or execution)
     for execution in found:
         wake(context.home, execution.host)
-        if execution.host is not None and not is_alive(context.home.hosts, execution.host):
-            context.out.warning(
-                f"execution {execution.id} goes on without the daemon that began it;"
-                " the next one cancels it: attune up -d"
-            )
     if wait:
         wait_for(context, store, found, any_one=False, give_up_seconds=None)
         return 0
@@ -126,7 +115,7 @@ def prune_executions(
     keep: int,
     confirm: Callable[[Context, str], None],
 ) -> None:
-    """Delete ended executions and their logs, events and notifications in small transactions; give the space back."""
+    """Delete ended executions and their logs in small transactions, then give the space back."""
     seconds = seconds_of("--older-than", older_than) or 0
     store = open_store(context.home, context.settings)
     before = SystemClock().now() - round(seconds * SECOND)
@@ -137,22 +126,18 @@ def prune_executions(
     with store.read(SystemClock().now()) as tx:
         candidates = count(tx, criteria)
     if context.dry_run:
-        record = {"kind": "pruned", "executions": candidates}
-        context.out.outcome(record | dict.fromkeys(_SWEPT), [])
+        context.out.outcome({"kind": "pruned", "executions": candidates, "notifications": None}, [])
         context.out.note(f"would delete up to {candidates} executions")
         return
     if candidates:
         confirm(context, f"Delete up to {candidates} executions and their logs?")
     deleted = _delete(context, store, criteria, keep)
-    swept = _sweep(store, before)
+    notifications = _delete_notifications(store, before)
     with store.write(SystemClock().now()) as tx:
         executions.prune_jobs(tx)
     shrink(store.connection, full=False)
-    record = {"kind": "pruned", "executions": deleted}
-    context.out.outcome(record | {name: swept[name] for name in _SWEPT}, [])
-    context.out.note(
-        f"deleted {deleted} executions, {swept['events']} events and {swept['notifications']} notifications"
-    )
+    context.out.outcome({"kind": "pruned", "executions": deleted, "notifications": notifications}, [])
+    context.out.note(f"deleted {deleted} executions and {notifications} notifications")
 
 
 def _delete(context: Context, store: Store, criteria: Filter, keep: int) -> int:
@@ -167,12 +152,11 @@ def _delete(context: Context, store: Store, criteria: Filter, keep: int) -> int:
         criteria = replace(criteria, after=swept.lowest)
 
 
-def _sweep(store: Store, before: int) -> Counter[str]:
-    """Delete notifications, and events with what rules made of them."""
-    deleted: Counter[str] = Counter()
+def _delete_notifications(store: Store, before: int) -> int:
+    deleted = 0
     while True:
         with store.write(SystemClock().now()) as tx:
-            swept = sweep(tx, before)
-        deleted.update(swept)
-        if not is_more_left(swept):
+            gone = executions.prune_outbox(tx, before, limit=_PRUNED_AT_ONCE * 10)
+        deleted += gone
+        if not gone:
             return deleted

@@ -44,11 +44,12 @@ def serve_options(
     *, host: str | None, port: int | None, socket: str | None, no_http: bool, only: str | None
 ) -> ServeOptions:
     """Read the options of `serve`; raises UsageError."""
-    wanted = PARTS if only is None else tuple(name.strip() for name in only.split(","))
-    unknown = [name for name in wanted if name not in PARTS]
+    parts = PARTS if only is None else tuple(name.strip() for name in only.split(","))
+    unknown = [name for name in parts if name not in PARTS]
     if unknown:
         raise UsageError(f"--only: expected some of {', '.join(PARTS)}, not {', '.join(unknown)}")
-    parts = tuple(name for name in PARTS if name in wanted and not (no_http and name == "http"))
+    if no_http:
+        parts = tuple(name for name in parts if name != "http")
     return ServeOptions(host=host, port=port, socket=socket, parts=parts)
 
 
@@ -107,5 +108,13 @@ def _notices(platform: Platform, _options: ServeOptions) -> Part:
     return Dispatcher(platform)
 
 
-_MAKERS: Mapping[str, Callable[[Platform, ServeOptions], Part]] = {"notices": _notices}
+def _sensors(platform: Platform, _options: ServeOptions) -> Part:
+    import os
+
+    from attune_cli.runtime.sensors import Sensors
+
+    return Sensors(platform, environment=os.environ)
+
+
+_MAKERS: Mapping[str, Callable[[Platform, ServeOptions], Part]] = {"sensors": _sensors, "notices": _notices}
 """What makes a part, by its name. Each imports what it needs itself: a part that is not wanted costs nothing."""

@@ -50,9 +50,10 @@ def test_it_holds_what_every_attune_has() -> None:
             "rule_fired",
             "inquiry_created",
             "inquiry_responded",
+            "file_changed",
         )
     }
-    assert [sensor.ref for sensor in SOURCE.of(SensorDefinition)] == ["core.timer_sensor"]
+    assert {sensor.ref for sensor in SOURCE.of(SensorDefinition)} == {"core.timer_sensor", "core.file_watch"}
     assert {one.ref.removeprefix("core.") for one in SOURCE.of(PermissionSetDefinition)} == {
         *("admin", "editor", "executor", "viewer")
     }

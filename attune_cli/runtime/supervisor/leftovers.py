@@ -31,7 +31,15 @@ def kill_leftovers(leader: Identity | None, execution: str, home: str) -> int:
     `ATTUNE_EXEC_ID` and `ATTUNE_HOME` in their environment, and by descending from one of those. This process, its
     ancestors and its descendants are spared.
     """
-    wanted = marks({"ATTUNE_EXEC_ID": execution, "ATTUNE_HOME": home})
+    return _kill(leader, marks({"ATTUNE_EXEC_ID": execution, "ATTUNE_HOME": home}))
+
+
+def kill_marked(entry: bytes) -> int:
+    """Kill every process that has `entry` in its environment, and all below it; waits and returns like the other."""
+    return _kill(None, frozenset({entry}))
+
+
+def _kill(leader: Identity | None, wanted: frozenset[bytes]) -> int:
     killed: set[int] = set()
     until = monotonic_seconds() + _GONE_SECONDS
     while sent := {pid for pid in _leftovers(leader, wanted) if processes.send(pid, signal.SIGKILL)}:

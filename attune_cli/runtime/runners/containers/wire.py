@@ -32,8 +32,7 @@ class EngineError(Exception):
 class Wire:
     """The way to the engine at `address`: unix:///path or tcp://host:port."""
 
-    def __init__(self, address: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._patience_seconds = patience_seconds
+    def __init__(self, address: str) -> None:
         parts = urlsplit(address)
         self._path = parts.path if parts.scheme == "unix" else None
         self._host = (parts.hostname or "localhost", parts.port or 2375)
@@ -41,9 +40,9 @@ class Wire:
     def connect(self) -> socket.socket:
         """Raises OSError."""
         if self._path is None:
-            return socket.create_connection(self._host, timeout=self._patience_seconds)
+            return socket.create_connection(self._host, timeout=PATIENCE_SECONDS)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(self._patience_seconds)
+        connection.settimeout(PATIENCE_SECONDS)
         try:
             connection.connect(self._path)
         except OSError:
