@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +65,7 @@ def start(context: Context, options: Sequence[str], *, wait_seconds: float) -> D
         if process.poll() is not None:
             raise _failure(process, context)
         if monotonic_seconds() >= give_up:
+            _let_go(process)
             raise TimedOutError(
                 f"the daemon (process {process.pid}) is not ready after {wait_seconds:g} s",
                 code="not_ready",
@@ -79,10 +81,10 @@ def place_words(context: Context) -> list[str]:
 
 
 def _let_go(process: subprocess.Popen[bytes]) -> None:
-    """Stop being its parent as far as Python is concerned: it is to outlive us."""
+    """Let it outlive us; if we should outlive it, it is reaped."""
     if process.stderr is not None:
         process.stderr.close()
-    process.returncode = 0
+    threading.Thread(target=process.wait, name="attune-reaper", daemon=True).start()
 
 
 def _failure(process: subprocess.Popen[bytes], context: Context) -> AttuneError:
