@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from attune_cli.runtime.services.records import Record
     from attune_cli.runtime.store.database import Store, Transaction
 
+_MOST_FAULTS_TOLD = 100
+"""Faulty lines that are told one by one; the rest are counted."""
+
 
 @immutable(kw_only=True)
 class Delivery:
@@ -110,37 +113,46 @@ def emit_lines(context: Context, new: NewEvent) -> int:
     """Store an event for each line of stdin, a JSON payload, as it comes; faulty lines are told at the end."""
     store = open_store(context.home, context.settings)
     new = replace(new, cause=_cause(context, store))
+    with store.read(SystemClock().now()) as tx:
+        check(tx, new)  # what is wrong with every line is told before the first
     daemon = find_daemon(context)
     faults: list[Detail] = []
+    refused = 0
     for number, line in enumerate(sys.stdin, start=1):
         if not line.strip():
             continue
         try:
-            taken = _take_line(context, store, replace(new, payload=json.loads(line)))
-        except (ValueError, RecursionError) as error:
-            faults.append(Detail(f"line {number}", f"is not JSON: {error}"))
-            continue
+            taken = _take_line(context, store, new, line)
         except AttuneError as error:
-            faults += [
-                Detail(f"line {number}", f"{fault.path}: {fault.message}") for fault in error.details
-            ] or [Detail(f"line {number}", error.message)]
+            refused += 1
+            if refused <= _MOST_FAULTS_TOLD:
+                told = [f"{fault.path}: {fault.message}" for fault in error.details] or [error.message]
+                faults += [Detail(f"line {number}", message) for message in told]
             continue
         if taken is None:
             continue
-        context.out.event({"kind": "event", "id": taken.id, "reused": taken.reused}, str(taken.id))
+        record = {"kind": "event", "id": taken.id, "reused": taken.reused}
+        if context.out.is_text:
+            context.out.outcome(record, [taken.id])
+            sys.stdout.flush()
+        else:
+            context.out.event(record, None)
         if daemon is not None:
             ring_host(context.home.hosts, daemon.host)
-    if faults:
-        lines = len({fault.path for fault in faults})
+    if refused:
         raise UsageError(
-            f"{lines} line{'' if lines == 1 else 's'} could not be taken in; the others were",
+            f"{refused} line{'' if refused == 1 else 's'} could not be taken in; the others were",
             code="invalid_payload",
             details=faults,
         )
     return 0
 
 
-def _take_line(context: Context, store: Store, new: NewEvent) -> TakenIn | None:
+def _take_line(context: Context, store: Store, new: NewEvent, line: str) -> TakenIn | None:
+    try:
+        new = replace(new, payload=json.loads(line))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"is not JSON: {error}", code="invalid_payload") from error
     if context.dry_run:
         with store.read(SystemClock().now()) as tx:
             check(tx, new)

@@ -128,6 +128,22 @@ def test_lines_become_events_and_faulty_ones_are_told_at_the_end(garden: Run) ->
     assert "2 lines could not be taken in" in result.stderr
     assert "line 2" in result.stderr
     assert "line 4" in result.stderr
+    assert garden("event", "emit", "garden.dry", "-", "--jsonl", "-q", input='{"area": 1}').stdout == "3\n"
+    assert (
+        json.loads(garden("event", "emit", "garden.dry", "-", "--jsonl", "-j", input='{"area": 1}').stdout)[
+            "id"
+        ]
+        == 4
+    )
+
+
+def test_what_is_wrong_with_every_line_is_told_at_once(garden: Run) -> None:
+    result = garden("event", "emit", "garden.dri", "-", "--jsonl", input='{"area": 1}\n' * 3)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "did you mean garden.dry?" in result.stderr
+    many = garden("event", "emit", "garden.dry", "-", "--jsonl", input="nope\n" * 500)
+    assert "500 lines could not be taken in" in many.stderr
+    assert many.stderr.count("is not JSON") == 100
 
 
 def test_nothing_is_stored_by_a_dry_run(garden: Run) -> None:
