@@ -20,6 +20,7 @@ from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.host import open_store
 from attune_cli.runtime.services import installation, packs, rules
+from attune_cli.runtime.store import definitions
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def delete_rules(context: Context, words: Sequence[str], *, if_exists: bool) -> 
 
 
 def _refs(tx: Transaction) -> set[str]:
-    return {record["ref"] for record in rules.list_rules(tx, rules.RuleFilter())}
+    return set(definitions.refs(tx, "rule"))
 
 
 def switch_rules(

@@ -1,4 +1,7 @@
-"""Rules: what may be asked of them, and how people make their own (domain.md 4)."""
+"""Rules: what may be asked of them, and how people make their own (domain.md 4).
+
+Looking at them needs none of what checks them, which is imported where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.errors import ConflictError, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
 from attune_cli.runtime.model.automations import RuleDefinition
-from attune_cli.runtime.services.rule_checks import beginning_of, check_rule
+from attune_cli.runtime.model.schedules.schedule import TIMER_TRIGGERS
 from attune_cli.runtime.store import definitions, enforcements, timers
 from attune_cli.values import immutable
 
@@ -100,11 +103,13 @@ def rule_fields(rule: RuleDefinition) -> Record:
 
 def _timer_state(tx: Transaction, row: Row) -> str | None:
     """Return `active`, `expired` or `faulty` for an enabled rule on a core timer."""
-    if not row.enabled:
+    if not row.enabled or row.definition["trigger_ref"] not in TIMER_TRIGGERS:
         return None
     timer = timers.get(tx, row.id)
     if timer is not None and timer.rule_updated == row.updated:
         return timer.state
+    from attune_cli.runtime.services.rule_checks import beginning_of
+
     beginning = beginning_of(RuleDefinition.from_json(row.definition), now=row.updated, rule_id=row.id)
     return None if beginning is None else "faulty" if beginning.state == "refused" else beginning.state
 
@@ -164,6 +169,8 @@ def _keep(tx: Transaction, rule: RuleDefinition, known: Row | None) -> Kept:
 
 def refuse_faulty(tx: Transaction, rule: RuleDefinition) -> None:
     """Raise with every fault of a rule: NotFoundError where a trigger or an action does not exist."""
+    from attune_cli.runtime.services.rule_checks import check_rule
+
     faults: Sequence[Detail] = check_rule(tx, rule)
     if not faults:
         return
