@@ -46,7 +46,9 @@ def apply_files(
     record = {"kind": "outcome", "changed": len(changed), "items": [_item(step) for step in outcome.steps]}
     lines = [f"{step.change} {step.kind} {step.ref}" for step in outcome.steps]
     context.out.outcome(record, [step.ref for step in changed] if context.quiet else lines)
-    if look:
+    if not outcome.steps:
+        context.out.note("nothing is declared there")
+    elif look:
         context.out.note(f"{len(changed)} would change; nothing was changed")
 
 

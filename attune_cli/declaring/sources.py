@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.config import find_project
 from attune_cli.errors import NotFoundError, UsageError
+from attune_cli.runtime.packs.documents import MAX_BYTES
 from attune_cli.runtime.packs.source import MANIFEST_NAMES, SUFFIXES
 from attune_cli.values import immutable
 
@@ -114,9 +115,11 @@ def _says_its_kind(path: Path) -> bool:
 
 
 def _read(path: str) -> bytes:
+    """Read a file, but not more of it than is looked at: it may have no end."""
     if path == STDIN:
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123 - a name as it was typed
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -75,6 +75,43 @@ def test_all_faults_of_all_files_are_told_at_their_places_and_nothing_changes(ru
     assert not (home.path / "secret.key").exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"kind: rule\nref: \xff\n", "bad.yaml:2:6"),
+        (b"kind: rule\nref: a.b\nconditions: " + b"[" * 500, "nested deeper than 100 levels"),
+        (b"kind: rule\n" + b"#" * 1024 * 1024, "larger than 1024 KiB"),
+        (b"- a\n", "expected a mapping of keys"),
+        (b"kind: sensor\nref: core.timer_sensr\nenabled: false\n", "did you mean core.timer_sensor?"),
+        (b"kind: key\nref: A B\nvalue: 1\n", "no key's ref"),
+        (b"kind: trigger\nref: local.x\noutput: {a: {type: strng}}\n", "bad.yaml:3:20"),
+        (b"kind: channel\nurl: key://x\n", "missing key 'name'"),
+    ],
+)
+def test_what_is_no_document_is_refused(run: Run, content: bytes, told: str) -> None:
+    Path("bad.yaml").write_bytes(content)
+    refused = run("apply", "bad.yaml")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert told in refused.stderr
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end(process: Run) -> None:
+    assert "larger than 1024 KiB" in process("apply", "/dev/zero").stderr
+
+
+def test_a_folder_without_documents_declares_nothing(run: Run) -> None:
+    write("there/compose.yaml", "services: {}\n")
+    applied = run("apply", "there")
+    assert (applied.exit_code, applied.stdout, applied.stderr) == (0, "", "nothing is declared there\n")
+
+
+def test_a_sensor_is_switched(run: Run) -> None:
+    document = "kind: sensor\nref: core.timer_sensor\nenabled: false\n"
+    assert run("apply", "-", input=document).stdout == "updated sensor core.timer_sensor\n"
+    assert run("export", "sensor").stdout == f"---\n{document}"
+    assert run("diff", "-", input=document).exit_code == 0
+
+
 def test_a_difference_is_shown_and_told_by_the_exit_code(run: Run) -> None:
     write("all.yaml", f"{TRIGGER}---\n{RULE}")
     assert run("diff", "all.yaml", "-qq").exit_code == 1
