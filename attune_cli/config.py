@@ -68,6 +68,10 @@ class Home:
     def secret_key(self) -> Path:
         return self.path / "secret.key"
 
+    @property
+    def administrator_token(self) -> Path:
+        return self.path / "admin.token"
+
     @classmethod
     def resolve(cls, *, option: Path | None, directory: Path | None, environment: Mapping[str, str]) -> Home:
         """Return the home of `--home`, else ATTUNE_HOME, else the project's, else the user's. Creates nothing."""

@@ -97,9 +97,22 @@ def _reactor(platform: Platform, options: ServeOptions) -> Reactor:
     )
 
 
-def _api(_platform: Platform, _execution: int) -> dict[str, str]:
+def _api(platform: Platform, execution: int) -> dict[str, str]:
     """Return the variables by which an execution reaches the server."""
-    return {}
+    if platform.url is None:
+        return {}
+    from attune_cli.runtime.services.tokens import issue_execution_token
+
+    return {
+        "ATTUNE_API_URL": platform.url,
+        "ATTUNE_API_TOKEN": issue_execution_token(platform.sealer, execution),
+    }
+
+
+def _http(platform: Platform, options: ServeOptions) -> Part:
+    from attune_cli.runtime.server import Server
+
+    return Server(platform, host=options.host, port=options.port, path=options.socket)
 
 
 def _notices(platform: Platform, _options: ServeOptions) -> Part:
@@ -112,9 +125,18 @@ def _sensors(platform: Platform, _options: ServeOptions) -> Part:
     import os
 
     from attune_cli.runtime.sensors import Sensors
+    from attune_cli.runtime.services.tokens import issue_sensor_token
 
-    return Sensors(platform, environment=os.environ)
+    return Sensors(
+        platform,
+        environment=os.environ,
+        issue_token=lambda sensor_ref: issue_sensor_token(platform.sealer, sensor_ref, platform.clock.now()),
+    )
 
 
-_MAKERS: Mapping[str, Callable[[Platform, ServeOptions], Part]] = {"sensors": _sensors, "notices": _notices}
+_MAKERS: Mapping[str, Callable[[Platform, ServeOptions], Part]] = {
+    "http": _http,
+    "sensors": _sensors,
+    "notices": _notices,
+}
 """What makes a part, by its name. Each imports what it needs itself: a part that is not wanted costs nothing."""

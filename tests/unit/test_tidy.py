@@ -46,7 +46,7 @@ MAY_SPEAK_SQL = {
 }
 
 SPEAKS_OF_OTHER_THINGS = re.compile(
-    r"\b(agents?|sub-?agents?|assistants?|claude|anthropic|openai|chatbots?|llms?)\b|/work/(main|shared|notes)\b",
+    r"\b(?<!user-)(agents?|sub-?agents?|assistants?|claude|anthropic|openai|chatbots?|llms?)\b|/work/(main|shared|notes)\b",
     re.IGNORECASE,
 )
 SESSION = re.compile(r"(?<!scope=\")\bsessions?\b", re.IGNORECASE)

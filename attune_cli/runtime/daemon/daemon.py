@@ -113,8 +113,9 @@ class Daemon:
             signal.signal(number, lambda _number, _frame, word=word: self._words.put(word))
         begun: list[Part] = []
         try:
+            parts = self._parts(self)  # an address is taken before the engine starts what is told of it
             self._room.start()
-            for part in self._parts(self):
+            for part in parts:
                 part.start()
                 begun.append(part)
             self._tell(is_ready=True)

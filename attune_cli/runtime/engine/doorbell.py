@@ -32,7 +32,7 @@ class Doorbell:
         self._poll.register(self._wake_read, select.POLLIN)
 
     def ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # a full pipe rings already
+        with contextlib.suppress(OSError):  # a full pipe rings already, and a closed one wakes nobody
             os.write(self._wake_write, b"!")
 
     def wait(self, timeout_seconds: float) -> bool:
@@ -50,7 +50,8 @@ class Doorbell:
         self._path.unlink(missing_ok=True)
         self._socket.close()
         os.close(self._wake_read)
-        os.close(self._wake_write)
+        closing, self._wake_write = self._wake_write, -1  # its number may soon be another file's
+        os.close(closing)
 
 
 def ring_host(folder: Path, host_id: str) -> None:

@@ -23,6 +23,9 @@ _POLL_SECONDS = 1.0
 _PASSING = frozenset({"database_busy", "disk_full"})
 """What a store says when it cannot be written now, and may be a little later."""
 
+_REPLACED = UnavailableError("the engine has ended, or is being replaced", code="no_engine", hint="try again")
+"""What those are told who ask an engine that has left."""
+
 
 class EngineLoop:
     """Ticks `engine` on a thread of its own. `changed` is called there, after the boot and after each tick.
@@ -82,6 +85,7 @@ class EngineLoop:
             while self._engine.has_news:
                 self._engine.tick()
             self._engine.leave()
+            self._engine.refuse(_REPLACED)
         except BaseException as error:  # noqa: BLE001 - told to whoever asks, and raised there
             self.failure = error
             self._engine.refuse(error)

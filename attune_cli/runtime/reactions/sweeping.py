@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.engine.limits import SWEPT_PER_TICK
-from attune_cli.runtime.store import enforcements, events, notifications, rule_memory, verdicts
+from attune_cli.runtime.store import enforcements, events, notifications, rule_memory, verdicts, webhooks
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
@@ -19,6 +19,7 @@ def sweep(tx: Transaction, before: Instant) -> bool:
         enforcements.delete_before(tx, before, limit=SWEPT_PER_TICK),
         events.delete_before(tx, before, limit=SWEPT_PER_TICK),
         notifications.delete_before(tx, before, limit=SWEPT_PER_TICK),
+        webhooks.delete_before(tx, before, limit=SWEPT_PER_TICK),
         rule_memory.delete_expired(tx, limit=SWEPT_PER_TICK),
     )
     return most >= SWEPT_PER_TICK

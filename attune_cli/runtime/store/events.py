@@ -106,8 +106,22 @@ def mark_judged(tx: Transaction, event_ids: list[int]) -> None:
     )
 
 
-def search(tx: Transaction, wanted: EventFilter, *, limit: int) -> list[Event]:
+def search(tx: Transaction, wanted: EventFilter, *, limit: int, offset: int = 0) -> list[Event]:
     """Return events, newest first."""
+    where, values = _where(wanted)
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM event {where} ORDER BY id DESC LIMIT ? OFFSET ?", (*values, limit, offset)
+    )
+    return [_event(row) for row in rows.fetchall()]
+
+
+def count(tx: Transaction, wanted: EventFilter) -> int:
+    """Count events."""
+    where, values = _where(wanted)
+    return int(tx.execute(f"SELECT count(*) FROM event {where}", tuple(values)).fetchone()[0])
+
+
+def _where(wanted: EventFilter) -> tuple[str, list[object]]:
     conditions: list[str] = []
     values: list[object] = []
     for condition, value in (
@@ -124,9 +138,7 @@ def search(tx: Transaction, wanted: EventFilter, *, limit: int) -> list[Event]:
         if value is not None:
             conditions.append(condition)
             values.append(value)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = tx.execute(f"SELECT {_COLUMNS} FROM event {where} ORDER BY id DESC LIMIT ?", (*values, limit))
-    return [_event(row) for row in rows.fetchall()]
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def newest(tx: Transaction, *, trigger_ref: str | None = None) -> int | None:

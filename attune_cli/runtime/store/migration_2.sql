@@ -117,6 +117,7 @@ CREATE TABLE webhook_call (
   created INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX webhook_call_trigger ON webhook_call (trigger_ref, id);
+CREATE INDEX webhook_call_accepted ON webhook_call (trigger_ref, id) WHERE event IS NOT NULL;
 CREATE TABLE sensor_process (
   sensor_ref TEXT PRIMARY KEY,
   status TEXT NOT NULL,

@@ -306,6 +306,7 @@ CREATE TABLE webhook_call (
   created INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX webhook_call_trigger ON webhook_call (trigger_ref, id);
+CREATE INDEX webhook_call_accepted ON webhook_call (trigger_ref, id) WHERE event IS NOT NULL;
 
 -- A sensor's process as its daemon last saw it, and what the sensor keeps for itself.
 CREATE TABLE sensor_process (

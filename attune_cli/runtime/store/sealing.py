@@ -46,6 +46,12 @@ class Sealer:
             ) from error
         return json.loads(document)
 
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes that only who has the key can make, other ones for each purpose."""
+        import hmac
+
+        return hmac.digest(self._read_or_make_key(), purpose.encode(), "sha256")
+
     def _read_key(self) -> bytes:
         if self._key is None:
             try:

@@ -1,0 +1,57 @@
+"""Every route of the server (api.md)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route, WebSocketRoute
+
+from attune_cli.errors import AttuneError
+from attune_cli.runtime.model.webhooks import Refusal
+from attune_cli.runtime.server import answers, events, health, sign_in, streams, webhooks, websocket
+from attune_cli.runtime.server.unread import UnreadBodies
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.server.desk import Desk
+
+API = "/api/v1"
+
+ROUTES = (
+    Route("/health", health.alive),
+    Route("/health/live", health.alive),
+    Route("/health/ready", health.ready),
+    Route("/health/detailed", health.detailed),
+    Route("/auth/refresh", sign_in.refresh, methods=["POST"]),
+    Route("/auth/me", sign_in.me),
+    Route(f"{API}/webhooks/{{key}}", webhooks.receive, methods=["POST"]),
+    Route(f"{API}/triggers/{{ref}}/webhooks/enable", webhooks.enable, methods=["POST"]),
+    Route(f"{API}/triggers/{{ref}}/webhooks/disable", webhooks.disable, methods=["POST"]),
+    Route(f"{API}/triggers/{{ref}}/webhooks/regenerate", webhooks.regenerate, methods=["POST"]),
+    Route(f"{API}/events", events.create, methods=["POST"]),
+    Route(f"{API}/events", events.list_events),
+    Route(f"{API}/events/{{id}}", events.show),
+    Route(f"{API}/executions/stream", streams.executions_stream),
+    Route(f"{API}/executions/{{id}}/logs/{{stream}}", streams.log_bytes),
+    Route(f"{API}/executions/{{id}}/logs/{{stream}}/stream", streams.log_stream),
+    WebSocketRoute("/ws", websocket.connect),
+)
+
+
+def application(desk: Desk) -> Starlette:
+    """Return the ASGI application of one server."""
+    app = Starlette(
+        routes=list(ROUTES),
+        middleware=[Middleware(UnreadBodies)],
+        exception_handlers={
+            AttuneError: answers.on_error,
+            Refusal: answers.on_refusal,
+            answers.BodyTooLargeError: answers.on_too_large,
+            HTTPException: answers.on_http_error,
+            Exception: answers.on_bug,
+        },
+    )
+    app.state.desk = desk
+    return app
