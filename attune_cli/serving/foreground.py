@@ -130,7 +130,9 @@ def _sensors(platform: Platform, _options: ServeOptions) -> Part:
     return Sensors(
         platform,
         environment=os.environ,
-        issue_token=lambda sensor_ref: issue_sensor_token(platform.sealer, sensor_ref, platform.clock.now()),
+        issue_token=lambda sensor_ref, _triggers: issue_sensor_token(
+            platform.sealer, sensor_ref, platform.clock.now()
+        ),
     )
 
 
