@@ -132,7 +132,7 @@ def emit_lines(context: Context, new: NewEvent) -> int:
         if taken is None:
             continue
         record = {"kind": "event", "id": taken.id, "reused": taken.reused}
-        if context.out.is_text:
+        if context.out.format in {"text", "name"}:
             context.out.outcome(record, [taken.id])
             sys.stdout.flush()
         else:

@@ -282,6 +282,6 @@ def test_records_are_as_documented(garden: Run) -> None:
     check_record(garden, "event", document(garden, "event", "list")[0], full=False)
     event = document(garden, "event", "show", "1")
     check_record(garden, "event", event, full=True)
-    check_record(garden, "verdict", event["verdicts"][0], full=True)
+    check_record(garden, "verdict", event["verdicts"][0], full=False)
     check_record(garden, "enforcement", document(garden, "enforcement", "show", "1"), full=True)
     check_record(garden, "timer", document(garden, "timer", "list")[0], full=True)
