@@ -67,10 +67,12 @@ def list_actions(
 ) -> None:
     """List actions."""
     from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.running.linked import refresh_all
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import actions
 
+    refresh_all(context)
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         records = actions.list_actions(tx, pack_ref=pack, runtime=runtime, workflow=workflow, after=after)
@@ -83,11 +85,13 @@ def list_actions(
 @app.command("show", examples=["attune action show core.echo", "attune action show core.echo -j"])
 def show(context: Context, refs: Refs) -> None:
     """Show actions, with their parameters."""
+    from attune_cli.running.linked import refresh_all
     from attune_cli.running.listing import read_words
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import actions
 
+    refresh_all(context)
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         records = [actions.show_action(tx, ref) for ref in read_words(refs)]
@@ -106,10 +110,12 @@ def params(
     example: Annotated[bool, Option("--example", help="Print a command line to start from.")] = False,
 ) -> None:
     """Show the parameters of an action: a table, or as JSON their JSON Schema."""
+    from attune_cli.running.linked import refresh_all
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import actions
 
+    refresh_all(context)
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         if example:

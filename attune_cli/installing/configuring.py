@@ -86,6 +86,8 @@ def _edit(context: Context, pack: Pack) -> dict[str, Any]:
     """Open the values in an editor as YAML; a redacted secret that is left as it is stays what it was."""
     import yaml
 
+    from attune_cli.runtime.runners.yaml_values import read_yaml
+
     if not context.interactive:
         raise UsageError("an editor needs a terminal", hint=f"attune pack config {pack.ref} set NAME=VALUE")
     before = pack.config
@@ -96,8 +98,8 @@ def _edit(context: Context, pack: Pack) -> dict[str, Any]:
         if subprocess.run([*shlex.split(editor), file.name], check=False).returncode != 0:
             raise CancelledError(f"{editor} ended badly; nothing changed", code="declined")
         try:
-            after: Any = yaml.safe_load(Path(file.name).read_text("utf-8")) or {}
-        except yaml.YAMLError as error:
+            after: Any = read_yaml(Path(file.name).read_text("utf-8")) or {}
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"that is no YAML, nothing changed: {error}") from error
     if not isinstance(after, dict):
         raise UsageError("that is no mapping of names to values, nothing changed")

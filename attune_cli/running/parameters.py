@@ -153,11 +153,11 @@ def _parse_document(text: str, name: str) -> object:
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
     except ValueError:
-        import yaml
+        from attune_cli.runtime.runners.yaml_values import read_yaml
 
         try:
-            return json.loads(json.dumps(yaml.load(text, yaml.CSafeLoader), default=str))
-        except (TypeError, ValueError, yaml.YAMLError) as error:
+            return read_yaml(text)
+        except ValueError as error:
             raise ValueError(f"{name} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
         except RecursionError as error:
             raise ValueError(_TOO_DEEP) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, UnavailableError, UsageError
 from attune_cli.running.hosting import Work, run_apart, run_here, run_in_daemon
+from attune_cli.running.linked import refresh_for_run
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.doorbell import ring_host
@@ -42,6 +43,7 @@ _NOT_IN_REFS = re.compile(r"[^a-z0-9_-]+")
 def run_action(context: Context, ref: str, options: RunOptions) -> int:
     """Run a stored action."""
     store = open_store(context.home, context.settings)
+    refresh_for_run(context, store, ref)
     with store.read(SystemClock().now()) as tx:
         definition = pin(tx, ref)
     parameters = _read_parameters(context, definition.action, options)

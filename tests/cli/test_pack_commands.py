@@ -100,6 +100,38 @@ def test_a_linked_pack_runs_what_its_folder_holds_now(run: Run, demo: Path, home
     assert document(run("pack", "list", "-j").stdout)[1]["state"] == "link broken"
 
 
+def test_what_is_written_in_a_linked_pack_counts_at_once(run: Run, demo: Path) -> None:
+    assert run("pack", "install", "demo", "--link").exit_code == 0
+    action = "ref: demo.fresh\nentry_point: echo fresh\nrunner_type: shell\n"
+    write_files(demo, {"actions/fresh.yaml": action})
+    result = run("run", "action", "demo.fresh")
+    assert (result.exit_code, result.stdout) == (0, "fresh\n")
+    assert "demo was read again" in result.stderr
+    assert run("action", "list").exit_code == 0  # a stamp as young as the reading has it read once more
+    assert "read again" not in run("run", "action", "demo.fresh").stderr
+    write_files(demo, {"actions/fresh.yaml": action.replace("fresh\nrunner", "edited\nrunner")})
+    assert run("run", "action", "demo.fresh").stdout == "edited\n"
+    (demo / "actions" / "fresh.yaml").unlink()
+    assert "demo.fresh" not in run("action", "list").stdout
+    assert run("run", "action", "demo.fresh").exit_code == 3
+
+
+def test_a_fault_written_in_a_linked_pack_is_told_and_leaves_what_was_known(run: Run, demo: Path) -> None:
+    assert run("pack", "install", "demo", "--link").exit_code == 0
+    write_files(demo, {"actions/bad.yaml": "ref: demo.bad\nentry_point: gone.sh\n"})
+    refused = run("run", "action", "demo.hello", "-j")
+    assert refused.exit_code == 2
+    assert [detail["path"] for detail in last_error(refused.stderr)["details"]] == [
+        f"{demo.resolve()}/actions/bad.yaml:2:14"
+    ]
+    listed = run("action", "list", "-q")
+    assert "demo.hello" in listed.stdout
+    assert "bad.yaml:2:14" in listed.stderr
+    assert run("run", "action", "core.noop").exit_code == 0
+    (demo / "actions" / "bad.yaml").unlink()
+    assert run("run", "action", "demo.hello").exit_code == 0
+
+
 def test_a_faulty_pack_is_refused_whole_with_every_place(run: Run, demo: Path) -> None:
     write_files(
         demo, {"actions/bad.yaml": "ref: bad\nentry_point: gone.sh\nlabl: x\n", "triggers/t.yaml": "ref: ["}

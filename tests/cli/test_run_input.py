@@ -159,3 +159,14 @@ def test_parameters_larger_than_a_mebibyte_are_refused_with_the_settings_name(
     assert "max_parameters_bytes" in error(result)["hint"]
     (tmp_path / "large").write_text("x" * (1024 * 1024 - 20))
     assert run("run", "demo.show", "-qq", f"text=@{tmp_path / 'large'}").exit_code == 0
+
+
+def test_aliases_that_make_parameters_huge_are_refused(run: Run, tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    bomb = tmp_path / "bomb.yaml"
+    bomb.write_text("\n".join(lines))
+    refused = run("run", "action", "core.echo", "--params", f"@{bomb}")
+    assert refused.exit_code == 2
+    assert "its aliases make it too large" in refused.stderr
+    assert run("execution", "list", "--count").stdout == "0\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.runtime.model.entities import Outcome, RunError, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from attune_cli.runtime.model.actions import ActionDefinition, OutputFormat
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _STDOUT_IN_RECORD_BYTES = 256 * 1024
 _STDERR_TAIL_BYTES = 16 * 1024
 _WHOLE_STDERR_LINES = 5
-_YAML_GROWTH = 10
-_YAML_AT_LEAST_BYTES = 1024 * 1024
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
@@ -105,22 +103,9 @@ def _finite(text: str) -> float:
 
 
 def _parse_yaml(text: str) -> object:
-    import yaml
+    from attune_cli.runtime.runners.yaml_values import read_yaml
 
-    try:
-        return json.loads("".join(_bounded_json(yaml.load(text, yaml.CSafeLoader), len(text))))
-    except (TypeError, yaml.YAMLError) as error:
-        raise ValueError(str(error).replace("\n", " ")) from error
-
-
-def _bounded_json(value: object, text_length: int) -> Iterator[str]:
-    """Yield a value as JSON text; a few aliases can make a short YAML text a huge value."""
-    left = max(_YAML_AT_LEAST_BYTES, _YAML_GROWTH * text_length)
-    for part in json.JSONEncoder(default=str, allow_nan=False).iterencode(value):
-        left -= len(part)
-        if left < 0:
-            raise ValueError("its aliases make it too large")
-        yield part
+    return read_yaml(text)
 
 
 def _parse_jsonl(text: str) -> list[object]:

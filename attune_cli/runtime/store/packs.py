@@ -50,6 +50,11 @@ def get(tx: Transaction, ref: str) -> Pack | None:
     return None if row is None else _pack(row)
 
 
+def linked(tx: Transaction) -> list[tuple[str, str, Instant]]:
+    """Return ref, folder and when they were last read of the packs that are used where they lie."""
+    return tx.execute("SELECT ref, link, updated FROM pack WHERE link IS NOT NULL ORDER BY ref").fetchall()
+
+
 def all_packs(tx: Transaction, *, after: str = "", limit: int = -1) -> list[Pack]:
     """Return installed packs by ref, those behind `after`."""
     rows = tx.execute(
