@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attune_cli.config import find_project
+from attune_cli.config import Configuration, find_project
 from attune_cli.errors import (
     AttuneError,
     ConflictError,
@@ -144,7 +144,11 @@ def tell_to_drain(daemon: Daemon) -> None:
 
 
 def tell_to_reload(context: Context, daemon: Daemon) -> Daemon:
-    """Let a daemon read its settings again; returns it once it is ready with them."""
+    """Let a daemon read its settings again; returns it once it is ready with them.
+
+    Raises UsageError when they are at fault: then it is not even asked.
+    """
+    Configuration.load(directory=context.directory, environment=os.environ)
     _signal(daemon, signal.SIGHUP)
 
     def renewed() -> bool:
@@ -165,10 +169,13 @@ def drained(context: Context, daemon: Daemon, seconds: float) -> bool:
 
 
 def _still_running(context: Context, daemon: Daemon) -> int:
+    """Count what a daemon has started and what is not over, whether it goes on or has ended meanwhile."""
+    now = read_lease(context.home.path)
+    host = now.host if now is not None and now.pid == daemon.pid else daemon.host
     store = open_store(context.home, context.settings)
     try:
         with store.read(SystemClock().now()) as tx:
-            return execution_search.count_started_by(tx, daemon.host)
+            return execution_search.count_started_by(tx, host)
     finally:
         store.close()
 

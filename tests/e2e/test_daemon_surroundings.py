@@ -56,6 +56,25 @@ def all_run(run: Run) -> bool:
     return len(json.loads(run("execution", "list", "-s", "running", "-j").stdout)) == RUNS
 
 
+@pytest.mark.usefixtures("slow")
+def test_a_run_that_no_execution_of_the_database_claims_is_ended(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    assert run("db", "backup", str(tmp_path / "before.db")).exit_code == 0
+    with serving(home) as daemon:
+        assert run("run", "core.sleep", "seconds:=600", "--detach", "-q").exit_code == 0
+        until(lambda: show(run, "1")["status"] == "running", "the run")
+        daemon.signal(signal.SIGKILL)
+    [supervisor] = supervisors(home)
+    until(lambda: children(supervisor), "its process")
+    for file in home.path.glob("attune.db*"):
+        file.unlink()
+    shutil.copyfile(tmp_path / "before.db", home.database)
+    with serving(home):
+        until(lambda: not children(supervisor), "the end of the run")
+        assert json.loads(run("execution", "list", "-j").stdout) == []
+
+
 def test_a_service_manager_is_told_when_the_daemon_is_ready_lives_and_stops(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +203,13 @@ def test_a_daemon_that_is_started_in_a_project_has_its_settings_from_anywhere(
         (project / "attune.toml").write_text("slots = 2\n")
         assert run("engine", "reload").exit_code == 0
         assert run("execution", "wait", "2").exit_code == 0
+        (project / "attune.toml").write_text('slots = "many"\n')
+        refused = run("engine", "reload")
+        assert (refused.exit_code, "attune.toml:1" in refused.stderr) == (2, True)
+        (project / "attune.toml").write_text("")
+        assert run("status", "-qq").exit_code == 0
     finally:
+        (project / "attune.toml").write_text("")
         assert run("down", "--cancel-running").exit_code == 0
 
 
