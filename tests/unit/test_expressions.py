@@ -349,7 +349,33 @@ def computes_or_refuses(expression: Expression) -> None:
         told = str(error)
     else:
         return
-    assert not {"hunter2", "sesame"} & set(told.split())
+    assert "hunter2" not in told
+    assert "sesame" not in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1] | map(keystore.crm.token)",
+        "[1] | select(keystore.crm.token)",
+        "[{}] | map(attribute=keystore.crm.token) | list",
+        "event.payload[keystore.crm.token] + 1",
+        "'a'[keystore.crm.token]",
+        "match(keystore.crm.token + '(', 'a')",
+        "keystore.crm.token + 1",
+        "keystore.crm.token < 1",
+        "[{}, {}] | sort(attribute=keystore.crm.token)",
+        "number(keystore.crm.token)",
+        "'a' | regex_replace(keystore.crm.token + '(', 'b')",
+        "keystore.crm.token | fromjson",
+        "keystore.crm.token.x + 1",
+    ],
+)
+def test_no_error_tells_a_secret(text: str) -> None:
+    run = Run(scope())
+    with pytest.raises(ExpressionError) as caught:
+        given_value(read_expression(text).value(run))
+    assert "sesame" not in str(caught.value)
 
 
 JSON = st.recursive(

@@ -37,7 +37,7 @@ def _mapped(run: Run, values: list[Any], arguments: list[Any], named: dict[str, 
         raise ExpressionError("map needs a filter, or attribute=")
     name = string_in(arguments[0])
     if name not in FILTERS:
-        raise ExpressionError(f"no filter '{name}'")
+        raise ExpressionError("there is no such filter")
     results: list[Any] = []
     for one in values:
         results.append(_called(FILTERS[name][0], one, arguments[1:], named))
@@ -54,7 +54,7 @@ def _holds(run: Run, value: Json, arguments: list[Any]) -> bool:
         return bool(given(value))
     name = string_in(arguments[0])
     if name not in TESTS:
-        raise ExpressionError(f"no test '{name}'")
+        raise ExpressionError("there is no such test")
     run.charge(value)
     one = value if name in TESTS_OF_MISSING else given(value)
     return bool(_called(TESTS[name][0], one, arguments[1:], {}))

@@ -110,7 +110,7 @@ class Compiler:
 
         def compute(run: Run) -> Json:
             value, part = inner(run), given(index(run))
-            return member_of(value, part)
+            return member_of(value, part, shown="…")
 
         return compute
 
@@ -328,16 +328,16 @@ def _known(
     raise ParseError(f"no {noun} '{name}'" + (f"; {suggestion}" if suggestion else ""), offset)
 
 
-def member_of(value: Json, part: Json) -> Json:
-    """Return what a key or an index leads to; a character of a text too."""
+def member_of(value: Json, part: Json, *, shown: str = "") -> Json:
+    """Return what a key or an index leads to, a character of a text too; a Missing names it, or says `shown`."""
     if isinstance(value, Missing):
         return value
     if isinstance(value, str) and isinstance(part, int) and not isinstance(part, bool):
-        return value[part] if -len(value) <= part < len(value) else Missing(f"[{part}] of a text")
+        return value[part] if -len(value) <= part < len(value) else Missing(f"[{shown or part}] of a text")
     if not isinstance(part, (str, int)) or isinstance(part, bool):
         raise ExpressionError(f"{type_of(part)} is no key and no index")
     found = step(value, part)
-    return Missing(f"[{part}] of {type_of(value)}") if isinstance(found, Missing) else found
+    return Missing(f"[{shown or part}] of {type_of(value)}") if isinstance(found, Missing) else found
 
 
 def _constant(node: nodes.Const) -> Json:

@@ -86,7 +86,7 @@ def by_attribute(values: Json, attribute: Json) -> list[tuple[Any, Any]]:
 def attribute_of(value: Json, path: Json) -> Json:
     for part in [path] if isinstance(path, int) else string_in(path).split("."):
         value = step(value, part)
-    return Missing(f"{path} of a member") if isinstance(value, Missing) else value
+    return Missing("the attribute of a member") if isinstance(value, Missing) else value
 
 
 def ordered(

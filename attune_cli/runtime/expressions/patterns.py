@@ -37,9 +37,17 @@ def _reason(error: Exception) -> str:
     return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
 
 
+def _matcher(pattern: str, *, ignore_case: bool = False) -> Json:
+    """Return the compiled pattern; an error does not show it, since a pattern may be computed from a secret."""
+    try:
+        return compiled(pattern, ignore_case=ignore_case)
+    except ExpressionError:
+        raise ExpressionError("the text is no pattern") from None
+
+
 def found(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
     """Tell whether the pattern matches anywhere in the text; `^` and `$` bind it to its ends."""
-    matcher = compiled(pattern, ignore_case=ignore_case)
+    matcher = _matcher(pattern, ignore_case=ignore_case)
     try:
         return matcher.search(text) is not None
     except UnicodeError:
@@ -61,8 +69,9 @@ def replaced(pattern: str, text: str, replacement: str, limit: int) -> str:
 
 def _replacements(pattern: str, text: str, replacement: str) -> Iterator[tuple[int, int, str]]:
     """Yield where each match begins and ends, and what is to stand there."""
+    matcher = _matcher(pattern)
     try:
-        for match in compiled(pattern).finditer(text):
+        for match in matcher.finditer(text):
             yield match.start(), match.end(), match.expand(replacement)
     except UnicodeError:
         raise ExpressionError(
