@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
-KILLS = 3
-
 
 @pytest.fixture
 def diary(run: Run, tmp_path: Path) -> Path:
@@ -105,13 +103,14 @@ def test_what_happens_here_is_not_taken_by_the_daemon_as_well(run: Run, home: Ho
     assert len(written(diary)) == 4
 
 
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_killing_the_daemon_again_and_again_loses_and_doubles_nothing(
-    run: Run, home: Home, diary: Path
+    run: Run, home: Home, diary: Path, kills: int
 ) -> None:
     """Each event that is acknowledged has one verdict of each rule, and one run of each that fires."""
     chance = random.Random(11)
     told = 0
-    for _ in range(KILLS):
+    for _ in range(kills):
         with serving(home) as daemon:
             for _ in range(chance.randrange(2, 6)):
                 told += run("event", "emit", "garden.dry", f"n={told}", "--key", f"k{told}").exit_code == 0

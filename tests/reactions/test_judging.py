@@ -196,6 +196,25 @@ def test_a_rule_that_cannot_be_read_is_an_error_and_that_rules_alone(stage: Reac
     ]
 
 
+def test_a_row_that_is_no_rule_is_that_rules_fault_alone(stage: ReactionStage) -> None:
+    for name, trigger_ref in (
+        ("odd", "demo.push"),
+        ("clock", "core.intervaltimer"),
+        ("told", "core.rule_fired"),
+    ):
+        stage.rule(name, trigger_ref)
+    stage.store.connection.execute("UPDATE rule SET definition = json_set(definition, '$.mood', 'grim')")
+    stage.rule("sound")
+    stage.emit()
+    assert [(one.rule_ref, one.outcome) for one in stage.verdicts(event=1)] == [
+        ("demo.odd", "error"),
+        ("demo.sound", "fired"),
+    ]
+    timer = stage.timer("demo.clock")
+    assert timer is not None
+    assert (timer.state, "mood" in (timer.error or "")) == ("faulty", True)
+
+
 def test_what_breaks_within_one_rule_is_taken_back_and_told_of_it(
     stage: ReactionStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

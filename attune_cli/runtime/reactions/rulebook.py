@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.expressions.conditions import read_conditions
@@ -71,6 +72,19 @@ def ready_rule(definition: RuleDefinition, *, rule_id: int = 0, updated: Instant
     )
 
 
+def _unreadable(row: Row, error: Exception) -> Rule:
+    """Return a rule that judges nothing but says why: its row was written by another version, or by hand."""
+    written = row.definition
+    named = RuleDefinition(
+        ref=row.ref,
+        pack_ref=str(written.get("pack_ref", "")),
+        trigger_ref=str(written.get("trigger_ref", "")),
+        action_ref=str(written.get("action_ref", "")),
+    )
+    rule = ready_rule(named, rule_id=row.id, updated=row.updated)
+    return replace(rule, faults=f"{type(error).__name__}: {error}")
+
+
 class RuleBook:
     """The rules of one database. It holds what it has read until `refresh` finds that rules have changed."""
 
@@ -131,7 +145,10 @@ class RuleBook:
         known = self._ready.get(row.id)
         if known is not None and known[0] == row.definition and known[1].updated == row.updated:
             return known[1]
-        rule = ready_rule(RuleDefinition.from_json(row.definition), rule_id=row.id, updated=row.updated)
+        try:
+            rule = ready_rule(RuleDefinition.from_json(row.definition), rule_id=row.id, updated=row.updated)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this rule's fault alone
+            rule = _unreadable(row, error)
         self._ready[row.id] = (row.definition, rule)
         return rule
 

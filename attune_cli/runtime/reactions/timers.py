@@ -31,8 +31,15 @@ def renew(tx: Transaction) -> bool:
     refs = timers.refs_to_renew(tx, wanted, limit=TIMERS_PER_TICK)
     for ref in refs:
         row = definitions.get(tx, "rule", ref)
-        if row is not None:
-            _renew_one(tx, row)
+        if row is None:
+            continue
+        try:
+            with tx.savepoint():
+                _renew_one(tx, row)
+        except Exception as error:
+            if not tx.alive:
+                raise
+            _write_down_faulty(tx, row, f"it cannot be read: {type(error).__name__}: {error}")
     return len(refs) == TIMERS_PER_TICK
 
 
