@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, NoReturn, cast
 
 from attune_cli.context import Noun, Root, glance, is_set
-from attune_cli.errors import EXIT_CLOSED_PIPE, AttuneError, CancelledError, UnavailableError
+from attune_cli.errors import EXIT_CLOSED_PIPE, AttuneError, CancelledError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,9 +127,22 @@ def _bounded(root: Root, arguments: Sequence[str]) -> int:
         return _fail(arguments, CancelledError("interrupted"), interrupt)
     except AttuneError as error:
         return _fail(arguments, error, error)
+    except UnicodeEncodeError as error:
+        word = next((word for word in arguments if not _is_text(word)), None)
+        told = _internal(error, arguments) if word is None else UsageError(f"{word!r} is no UTF-8 text")
+        return _fail(arguments, told, error)
     except Exception as error:  # noqa: BLE001 - the boundary: a bug must exit 70, never 1
         return _fail(arguments, _internal(error, arguments), error, debug=bool(glance(arguments).verbosity))
     return code
+
+
+def _is_text(word: str) -> bool:
+    """Tell whether a word can be looked up in the database: bytes that are no UTF-8 cannot."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _flush() -> None:

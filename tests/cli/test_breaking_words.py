@@ -24,6 +24,17 @@ def test_a_command_whose_path_is_no_text_fails_with_its_bytes_shown() -> None:
     assert b"no program '/nowhere/\\udcff' is found" in done.stderr
 
 
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "line", [("key", "get"), ("action", "show"), ("execution", "list", "--action"), ("run", "action")]
+)
+def test_a_word_that_is_no_text_is_bad_input_wherever_it_is_looked_up(line: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "attune_cli", *line, b"core.\xff"]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert b"'core.\\udcff' is no UTF-8 text" in done.stderr
+
+
 @pytest.mark.parametrize("option", ["--in", "--timeout"])
 def test_a_duration_longer_than_a_century_is_refused(run: Run, option: str) -> None:
     result = run("run", "core.noop", option, "99999999999d")
