@@ -84,6 +84,14 @@ class Outcome:
     warnings: Sequence[Finding]
 
 
+class _LookingSealer(Sealer):
+    """Seals nothing for good, so that looking needs no key and makes none."""
+
+    def seal(self, value: object) -> bytes:
+        del value
+        return b""
+
+
 def apply(
     home: Home, settings: Settings, sources: Sources, pruning: Pruning, *, strict: bool, look: bool
 ) -> Outcome:
@@ -94,7 +102,8 @@ def apply(
     found: list[Outcome] = []
     try:
         with store.write(SystemClock().now()) as tx:
-            steps = list(_steps(tx, home, reader, sources, pruning))
+            sealer = (_LookingSealer if look else Sealer)(home.secret_key)
+            steps = list(_steps(tx, home, reader, sources, pruning, sealer))
             found.append(Outcome(steps=steps, warnings=reader.warnings(strict=strict)))
             _undo(when=look or all(step.change == "unchanged" for step in steps))
     except _UndoneError:
@@ -110,8 +119,9 @@ def _undo(*, when: bool) -> None:
         raise _UndoneError
 
 
-def _steps(tx: Transaction, home: Home, reader: Reader, sources: Sources, pruning: Pruning) -> Iterator[Step]:
-    sealer = Sealer(home.secret_key)
+def _steps(
+    tx: Transaction, home: Home, reader: Reader, sources: Sources, pruning: Pruning, sealer: Sealer
+) -> Iterator[Step]:
     if pruning.pack is not None and packs.get(tx, pruning.pack) is None and pruning.pack != "local":
         raise UsageError(f"--scope: no pack '{pruning.pack}'", hint="attune pack list")
     for folder in sources.packs:

@@ -180,6 +180,16 @@ def test_secrets_are_neither_exported_nor_taken_from_files(run: Run) -> None:
     assert "did you mean rule.fired?" in refused.stderr
 
 
+def test_looking_makes_neither_a_home_nor_a_key(run: Run, home: Home) -> None:
+    both = (
+        'kind: key\nref: chat.url\nvalue: "json://127.0.0.1:9/t"\n'
+        "---\nkind: channel\nname: ops\nurl: key://chat.url\non: [rule.fired]\n"
+    )
+    assert run("diff", "-", "-q", input=both).stdout == "chat.url\nops\n"
+    assert run("apply", "-", "-n", input=both).exit_code == 0
+    assert not home.path.exists()
+
+
 def test_a_channel_keeps_the_url_it_has(run: Run) -> None:
     document = "kind: channel\nname: ops\non: [event.created]\n"
     missing = run("apply", "-", input=document)

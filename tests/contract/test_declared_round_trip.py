@@ -141,6 +141,6 @@ def _keep_url(tx: Transaction, sealer: Sealer) -> None:
 
 
 def _apply(tx: Transaction, home: Home, reader: Reader) -> list[Any]:
-    steps = list(_steps(tx, home, reader, Sources((), ()), Pruning()))
+    steps = list(_steps(tx, home, reader, Sources((), ()), Pruning(), Sealer(home.secret_key)))
     assert reader.warnings(strict=True) == []
     return steps
