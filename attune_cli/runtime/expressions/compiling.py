@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import did_you_mean
@@ -247,7 +248,7 @@ class Compiler:
         return compute
 
     def _chooser(self, node: nodes.Filter, whole: Compute, depth: int) -> Compute:
-        arguments = self._arguments(lambda *_, **__: None, node.name, node, depth)
+        arguments = self._arguments(_anything, node.name, node, depth)
 
         def compute(run: Run) -> Json:
             values = given(whole(run))
@@ -287,7 +288,7 @@ class Compiler:
         named = {str(pair.key): self.compile(pair.value, depth) for pair in node.kwargs}
         positional = [self.compile(argument, depth) for argument in node.args]
         try:
-            inspect.signature(apply).bind(*[None] * (before + len(positional)), **dict.fromkeys(named))
+            _signature(apply).bind(*[None] * (before + len(positional)), **dict.fromkeys(named))
         except TypeError as error:
             raise ParseError(f"'{name}': {error}", node.lineno) from None
 
@@ -298,6 +299,15 @@ class Compiler:
             )
 
         return compute
+
+
+@cache
+def _signature(apply: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(apply)
+
+
+def _anything(*_positional: object, **_named: object) -> None:
+    """Stand for what looks at its arguments itself."""
 
 
 def _applied(
