@@ -56,6 +56,10 @@ class Home:
         """Is there when this home has made a container."""
         return self.path / "containers"
 
+    def progress(self, execution: int) -> Path:
+        """Holds a line that tells what is being made for an execution in a container, as long as it is."""
+        return self.containers / f"{execution}.progress"
+
     @property
     def hosts(self) -> Path:
         return self.path / "hosts"

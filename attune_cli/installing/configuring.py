@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,11 +15,12 @@ from attune_cli.errors import AttuneError, CancelledError, UsageError, did_you_m
 from attune_cli.output import Column, Section
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.host import open_store, open_store_for_reading
+from attune_cli.runtime.host import open_store, open_store_for_reading, registry_credentials
 from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.packs.environments import build_environment, delete_environments
 from attune_cli.runtime.packs.interpreters import Interpreters
 from attune_cli.runtime.services import pack_config, packs
+from attune_cli.runtime.services.container_environments import ContainerEnvironments, container_needs
 from attune_cli.runtime.services.environments import needs, outdated
 from attune_cli.runtime.store.sealing import Sealer
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attune_cli.context import Context
+    from attune_cli.runtime.services.container_environments import ContainerNeed
     from attune_cli.runtime.services.environments import Need
     from attune_cli.runtime.store.packs import Pack
 
@@ -119,6 +122,7 @@ def look_after_environments(context: Context, refs: Sequence[str], verb: str, *,
         if everything:
             refs = [record["ref"] for record in packs.list_packs(tx)]
         found = {ref: needs(tx, ref, home=context.home, interpreters=interpreters) for ref in refs}
+        contained = [need for ref in refs for need in container_needs(tx, ref, context.home)]
     if not found:
         raise UsageError("no pack named", hint="attune pack env REF, or --all")
     if verb == "delete":
@@ -126,6 +130,10 @@ def look_after_environments(context: Context, refs: Sequence[str], verb: str, *,
         return 0
     faults = _build(context, found) if verb == "build" else 0
     records = [need.to_record() for ref in found for need in found[ref]]
+    if contained:
+        more, faulty = _containers(context, contained, build=verb == "build")
+        records += more
+        faults += faulty
     for ref, its in found.items():
         records += [_outdated_record(ref, str(path)) for path in outdated(its, ref, context.home)]
     context.out.records(records, ENVIRONMENT_COLUMNS)
@@ -151,11 +159,41 @@ def _build(context: Context, found: dict[str, list[Need]]) -> int:
     return faults
 
 
+def _containers(
+    context: Context, contained: list[ContainerNeed], *, build: bool
+) -> tuple[list[dict[str, Any]], int]:
+    """Return records of the images that actions run in, made first where asked; and how many could not be made."""
+    faults = 0
+    with closing(_container_environments(context)) as environments:
+        for need in contained if build and not context.dry_run else ():
+            try:
+                with progress(context, f"making images of {need.pack_ref}") as report:
+                    environments.build(need, report=report)
+            except AttuneError as error:
+                faults += 1
+                context.out.warning(error.message)
+                for detail in error.details:
+                    context.out.note(f"  {detail.message}")
+        return [record for need in contained for record in environments.records(need)], faults
+
+
+def _container_environments(context: Context) -> ContainerEnvironments:
+    return ContainerEnvironments(
+        context.home,
+        context.settings,
+        os.environ,
+        lambda registry: registry_credentials(context.home, context.settings, registry),
+    )
+
+
 def _delete(context: Context, refs: list[str]) -> None:
     if context.dry_run:
         context.out.note(f"would delete the environments of {', '.join(refs)}")
         return
     gone = [str(folder) for ref in refs for folder in delete_environments(context.home, ref)]
+    if context.home.containers.is_dir():
+        with closing(_container_environments(context)) as environments:
+            gone += [volume for ref in refs for volume in environments.delete(ref)]
     context.out.outcome({"deleted": gone}, gone)
 
 

@@ -143,7 +143,7 @@ class Follower:
     retried: Callable[[Execution], None] = lambda _execution: None
     """Told of each failed attempt that is followed by another."""
     preparing: Callable[[Execution], None] = lambda _execution: None
-    """Told once when something has to be made before an execution can start."""
+    """Told now and then while something is made before an execution can start."""
     look_after: Callable[[Sequence[Execution]], None] = lambda _executions: None
     """Called now and then with what is followed, so that nothing is waited for in vain."""
     give_up_seconds: float | None = None
@@ -151,7 +151,6 @@ class Follower:
     def follow(self, execution_id: int) -> Execution:
         """Return the last attempt once it ended, or as it stands when waiting was over."""
         started = monotonic_seconds()
-        told = 0
         copier = LogCopier(self.home, execution_id, self.targets)
         while True:
             execution = read(self.store, execution_id)
@@ -165,8 +164,7 @@ class Follower:
                 execution_id = execution.next_attempt
                 copier = LogCopier(self.home, execution_id, self.targets)
                 continue
-            if execution.status is Status.SCHEDULED and execution_id != told:
-                told = execution_id
+            if execution.status is Status.SCHEDULED:
                 self.preparing(execution)
             copied = copier.copy()
             if self.give_up_seconds is not None and monotonic_seconds() - started > self.give_up_seconds:

@@ -12,12 +12,13 @@ from attune_cli.errors import PendingError
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended, present
 from attune_cli.running.follow import LOOK_SECONDS, Follower, sinks
+from attune_cli.running.preparing import Preparations
 from attune_cli.runtime.clock import SystemClock, pause
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.host import connect_again
 from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.services.submission import submit
-from attune_cli.runtime.store import executions, jobs
+from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.values import immutable
 
@@ -61,14 +62,6 @@ class Work:
             f"attempt {execution.attempt} (execution {execution.id}) {how_it_ended(execution)}; trying again"
         )
 
-    def tell_preparing(self, execution: Execution) -> None:
-        with self.store.read(SystemClock().now()) as tx:
-            kind = jobs.get(tx, execution.job)["kind"]
-        if kind == "docker":
-            return  # each run has a container of its own
-        pack = execution.action_ref.partition(".")[0]
-        self.context.out.note(f"building the environment of pack {pack}, once …")
-
     def tell_submitted(self, submitted: Submitted) -> None:
         if submitted.reused:
             self.context.out.note(f"execution {submitted.id} reused: it was started with the same key")
@@ -89,7 +82,7 @@ class Work:
             self.targets(),
             wait,
             retried=self.tell_retry,
-            preparing=self.tell_preparing,
+            preparing=Preparations(self.context, store).tell,
             look_after=attendant.look_after,
             give_up_seconds=self.options.wait_timeout_seconds,
         )

@@ -268,11 +268,29 @@ def docker_runner(
             home_id=own_id,
             pack_folder=pack_folder,
             orphans=lambda found: _orphaned(home, settings, found),
+            credentials=lambda registry: registry_credentials(home, settings, registry),
             report=report,
             api=api,
         )
 
     return DeferredRunner("docker", make)
+
+
+def registry_credentials(home: Home, settings: Settings, registry: str) -> dict[str, str] | None:
+    """Return name and password of a registry from the key `registry.HOST`, NAME:PASSWORD; without one, None.
+
+    What no ref may hold (a port's colon) is written `_` in it.
+    """
+    from attune_cli.runtime.store import keys
+    from attune_cli.runtime.store.sealing import Sealer
+
+    with contextlib.closing(connect_again(home, settings)) as store, store.read(SystemClock().now()) as tx:
+        key = keys.get(tx, f"registry.{registry.replace(':', '_')}")
+        value = None if key is None else keys.read_value(key, Sealer(home.secret_key))
+    if value is None:
+        return None
+    name, _, password = str(value).partition(":")
+    return {"username": name, "password": password}
 
 
 def _orphaned(home: Home, settings: Settings, found: Sequence[Found]) -> list[str]:

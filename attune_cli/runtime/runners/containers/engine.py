@@ -5,25 +5,39 @@ The SDK takes 200 ms to import, so it is imported with the first call; all value
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import AttuneError, DeniedError, NotFoundError, UnavailableError, UsageError
+from attune_cli.errors import (
+    AttuneError,
+    DeniedError,
+    Detail,
+    NotFoundError,
+    RunFailedError,
+    UnavailableError,
+    UsageError,
+)
 from attune_cli.runtime.runners.containers.address import engine_address
 from attune_cli.runtime.runners.containers.wire import Wire
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
 
 HOME_LABEL = "attune.home"
 HOST_LABEL = "attune.host"
+MARK_LABEL = "attune.mark"
+PACK_LABEL = "attune.pack"
 
 _PATIENCE_SECONDS = 60
 """How long the engine may think, and how long a pull may say nothing."""
 
 _CONNECTIONS = 32
+_INSTALL_SECONDS = 1800
+_TAIL_LINES = 40
 
 _FULL = "no space left on device"
 _NOT_A_PROGRAM = (
@@ -88,7 +102,61 @@ class ContainerEngine:
             found = client.containers(all=True, filters={"label": f"{HOME_LABEL}={home_id}"})
         return [Found(id=one["Id"], host=one["Labels"].get(HOST_LABEL, "")) for one in found]
 
+    def run_to_end(self, **given: Any) -> tuple[int, str]:  # noqa: ANN401 - passed on
+        """Run a container of our own to its end, and remove it; return its exit code and the end of what it said."""
+        container = self.create(**given)
+        try:
+            with self._explained() as client:
+                client.start(container)
+                code = client.wait(container, timeout=_INSTALL_SECONDS)["StatusCode"]
+                words = client.logs(container, tail=_TAIL_LINES)
+        finally:
+            self.remove(container)
+        return int(code), bytes(words).decode("utf-8", "replace")
+
+    # --- volumes
+
+    def volume_mark(self, name: str) -> str | None:
+        """Return the mark that a volume was made with, or None when there is no such volume of ours."""
+        with self._explained(missing_is_well=True) as client:
+            labels: dict[str, str] = client.inspect_volume(name)["Labels"] or {}
+            return labels.get(MARK_LABEL)
+        return None
+
+    def make_volume(self, name: str, labels: dict[str, str]) -> str:
+        """Make a volume, and return the mark that tells it from another of its name."""
+        mark = os.urandom(16).hex()
+        with self._explained() as client:
+            client.create_volume(name, labels={**labels, MARK_LABEL: mark})
+        return mark
+
+    def volumes_of(self, pack_ref: str) -> list[str]:
+        """Return the volumes that were made for a pack."""
+        with self._explained() as client:
+            found = client.volumes(filters={"label": [f"{PACK_LABEL}={pack_ref}", MARK_LABEL]})
+        return [str(one["Name"]) for one in found["Volumes"] or ()]
+
+    def remove_volume(self, name: str) -> None:
+        with self._explained(missing_is_well=True) as client:
+            client.remove_volume(name, force=True)
+
     # --- images
+
+    def build(self, folder: Path, tag: str, *, progress: Callable[[str], None]) -> None:
+        """Build the image of a folder with a Dockerfile."""
+        said: list[str] = []
+        with self._explained() as client:
+            lines = client.build(path=str(folder), tag=tag, rm=True, forcerm=True, decode=True)
+            for line in lines:
+                said += str(line.get("stream") or "").splitlines()
+                if "error" in line:
+                    raise RunFailedError(
+                        f"the image of {folder} cannot be built: {str(line['error']).strip()}",
+                        code="image_build_failed",
+                        details=[Detail("", text) for text in said[-_TAIL_LINES:] if text.strip()],
+                    )
+                if said:
+                    progress(said[-1])
 
     def image(self, name: str) -> Image | None:
         """Return an image that is there, or None."""
@@ -179,7 +247,7 @@ def pull_failure(image: str, message: str) -> AttuneError:
         return NotFoundError(
             f"image '{image}' is not made for this machine: {message}", code="image_platform"
         )
-    if "denied" in lower or "unauthorized" in lower or "authentication required" in lower:
+    if "denied" in lower or "unauthorized" in lower or "auth" in lower:
         return DeniedError(
             f"image '{image}' cannot be pulled, or does not exist: {message}",
             code="image_denied",

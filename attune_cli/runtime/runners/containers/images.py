@@ -1,4 +1,4 @@
-"""Having the image of a run: there already, pulled as its policy says, and from then on called by its content."""
+"""The images of runs: there, pulled, or built from a pack's Dockerfile; from then on called by their content."""
 
 from __future__ import annotations
 
@@ -6,30 +6,55 @@ import threading
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError
+from attune_cli.runtime.packs.staging import content_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from attune_cli.runtime.model.containers import Pull
+    from attune_cli.runtime.model.containers import ContainerOptions, Pull
     from attune_cli.runtime.runners.containers.engine import ContainerEngine, Image
+
+_HUB = "docker.io"
+_DIGITS = 24
 
 
 class Images:
-    """The images of one engine. May be used from any thread: what several want is pulled once."""
+    """The images of one engine. May be used from any thread: what several want is pulled or built once.
 
-    def __init__(self, engine: ContainerEngine) -> None:
+    `credentials` gives name and password for a registry; without any, Docker's own store is asked.
+    """
+
+    def __init__(
+        self,
+        engine: ContainerEngine,
+        *,
+        credentials: Callable[[str], dict[str, str] | None] = lambda _host: None,
+    ) -> None:
         self._engine = engine
+        self._credentials = credentials
         self._lock = threading.Lock()
-        self._pulling: dict[str, threading.Lock] = {}
+        self._turns: dict[str, threading.Lock] = {}
+
+    def of(
+        self, options: ContainerOptions, pull: Pull, folder: Path | None, *, progress: Callable[[str], None]
+    ) -> Image:
+        """Return the image that an action asks for. Raises AttuneError."""
+        if options.build and folder is not None:
+            return self.built(folder / options.build, progress=progress)
+        return self.have(options.image, pull, progress=progress)
 
     def have(self, name: str, pull: Pull, *, progress: Callable[[str], None]) -> Image:
-        """Return the image, pulled first where `pull` says so. Raises AttuneError."""
+        """Return an image by its name, pulled first where `pull` says so."""
         found = None if pull == "always" else self._engine.image(name)
         if found is None and pull != "never":
             with self._turn(name):
                 found = None if pull == "always" else self._engine.image(name)
                 if found is None:
-                    self._engine.pull(name, credentials=None, progress=progress)
+                    progress(f"pulling image {name}")
+                    self._engine.pull(
+                        name, credentials=self._credentials(registry_of(name)), progress=progress
+                    )
                     found = self._engine.image(name)
         if found is None:
             raise NotFoundError(
@@ -39,6 +64,32 @@ class Images:
             )
         return found
 
+    def built(self, folder: Path, *, progress: Callable[[str], None]) -> Image:
+        """Return the image of a folder with a Dockerfile, built unless one of the same content is there."""
+        tag = tag_of(folder)
+        with self._turn(tag):
+            found = self._engine.image(tag)
+            if found is None:
+                progress(f"building image {tag}")
+                self._engine.build(folder, tag, progress=progress)
+                found = self._engine.image(tag)
+        if found is None:
+            raise NotFoundError(f"image '{tag}' was built, and is gone again", code="image_not_found")
+        return found
+
     def _turn(self, name: str) -> threading.Lock:
         with self._lock:
-            return self._pulling.setdefault(name, threading.Lock())
+            return self._turns.setdefault(name, threading.Lock())
+
+
+def tag_of(folder: Path) -> str:
+    """Return what the image of a folder is called: by the folder's content."""
+    if not (folder / "Dockerfile").is_file():
+        raise NotFoundError(f"there is no Dockerfile in {folder}", code="image_not_found")
+    return f"attune-build:{content_digest(folder)[:_DIGITS]}"
+
+
+def registry_of(name: str) -> str:
+    """Return the host of the registry that an image comes from."""
+    first, slash, _ = name.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else _HUB

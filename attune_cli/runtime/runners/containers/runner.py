@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,21 +16,23 @@ from attune_cli.errors import AttuneError, DeniedError
 from attune_cli.runtime.clock import monotonic_seconds
 from attune_cli.runtime.model.containers import policy_of, read_options, refusals
 from attune_cli.runtime.runners.containers import specification
+from attune_cli.runtime.runners.containers.dependencies import Installer, dependencies_of
 from attune_cli.runtime.runners.containers.ending import REPORT, end_of, read_report
 from attune_cli.runtime.runners.containers.engine import ContainerEngine
 from attune_cli.runtime.runners.containers.images import Images
-from attune_cli.runtime.runners.containers.programs import program_of
+from attune_cli.runtime.runners.containers.programs import program_of, runtime_of
 from attune_cli.runtime.runners.supervised import SupervisedRunner, first, reason, write_private
 from attune_cli.runtime.supervisor import Spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from attune_cli.config import Home, Settings
     from attune_cli.runtime.model.containers import ContainerOptions
     from attune_cli.runtime.model.facts import Fact
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.runners.api import Job, Seen
+    from attune_cli.runtime.runners.containers.dependencies import Dependencies
     from attune_cli.runtime.runners.containers.engine import Found, Image
     from attune_cli.runtime.runners.containers.programs import Program
     from attune_cli.runtime.runners.supervised import End
@@ -64,12 +66,14 @@ class DockerRunner(SupervisedRunner):
         orphans: Callable[[Sequence[Found]], list[str]],
         report: Callable[[Fact], None],
         api: Callable[[int], dict[str, str]] = lambda _execution: {},
+        credentials: Callable[[str], dict[str, str] | None] = lambda _registry: None,
     ) -> None:
         """Work for the host `host`; `orphans` tells which containers of this home are nobody's."""
         super().__init__(home=home, settings=settings, report=report)
         self._engine = ContainerEngine(environment)
-        self._images = Images(self._engine)
+        self._images = Images(self._engine, credentials=credentials)
         self._policy = policy_of(settings)
+        self._installer = Installer(home, self._engine, self._policy, environment)
         self._host = host
         self._home_id = home_id
         self._pack_folder = pack_folder
@@ -97,9 +101,14 @@ class DockerRunner(SupervisedRunner):
         self._home.containers.mkdir(mode=0o700, exist_ok=True)
         options = self._options(job.definition)
         folder = None if job.definition.command else self._pack_folder(job.definition)
-        image = self._image(options)
+        labels = specification.labels_of(job, self._home_id, self._host)
+        with self._telling(job.execution) as tell:
+            image = self._images.of(options, options.pull or self._policy.pull, folder, progress=tell)
+            needed = self._dependencies(job, options, folder, image)
+            if needed is not None:
+                self._installer.install(needed, labels, progress=tell)
         api = self._api(job.execution) if options.network != "none" else {}
-        environment = specification.environment_of(job, folder, api)
+        environment = specification.environment_of(job, folder, api, needed)
         program = program_of(job, options, folder, environment)
         file = self._deliver(job, options, image, program) if specification.by_file(job) else None
         container = self._engine.create(
@@ -111,7 +120,8 @@ class DockerRunner(SupervisedRunner):
                 environment=environment,
                 folder=folder,
                 parameter_file=file,
-                labels=specification.labels_of(job, self._home_id, self._host),
+                needed=needed,
+                labels=labels,
             )
         )
         ref = f"{self._journal}:{container}"
@@ -127,10 +137,27 @@ class DockerRunner(SupervisedRunner):
             )
         return options
 
-    def _image(self, options: ContainerOptions) -> Image:
-        return self._images.have(
-            options.image, options.pull or self._policy.pull, progress=lambda _line: None
-        )
+    def _dependencies(
+        self, job: Job, options: ContainerOptions, folder: Path | None, image: Image
+    ) -> Dependencies | None:
+        action = job.definition.action
+        if folder is None or (options.command and not options.runtime):
+            return None
+        return dependencies_of(action.pack_ref, runtime_of(options, action.entry_point), folder, image)
+
+    @contextmanager
+    def _telling(self, execution: int) -> Generator[Callable[[str], None]]:
+        """Let those who follow an execution see what is being made for it."""
+        path = self._home.progress(execution)
+
+        def tell(line: str) -> None:
+            with suppress(OSError):
+                path.write_text(line, encoding="utf-8")
+
+        try:
+            yield tell
+        finally:
+            path.unlink(missing_ok=True)
 
     def _deliver(self, job: Job, options: ContainerOptions, image: Image, program: Program) -> Path:
         """Write the parameters into a file that the container's user can read, and nobody else of this machine."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.model.containers import PACK_FOLDER, TEMPORARY_FOLDER, ContainerPolicy, is_root
+from attune_cli.runtime.runners.containers.dependencies import ENVIRONMENT
 from attune_cli.runtime.runners.containers.engine import HOME_LABEL, HOST_LABEL
 from attune_cli.runtime.runners.documents import context_variables
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.model.containers import ContainerOptions
     from attune_cli.runtime.runners.api import Job
+    from attune_cli.runtime.runners.containers.dependencies import Dependencies
     from attune_cli.runtime.runners.containers.engine import Image
     from attune_cli.runtime.runners.containers.programs import Program
 
@@ -24,7 +26,9 @@ PARAMETER_FILE = "/attune/parameters"
 _NANO = 1_000_000_000
 
 
-def environment_of(job: Job, folder: Path | None, api: dict[str, str]) -> dict[str, str]:
+def environment_of(
+    job: Job, folder: Path | None, api: dict[str, str], needed: Dependencies | None = None
+) -> dict[str, str]:
     """Return the variables of domain.md 2.4 that mean something within a container; none is the machine's."""
     action = job.definition.action
     environment = {
@@ -39,6 +43,8 @@ def environment_of(job: Job, folder: Path | None, api: dict[str, str]) -> dict[s
     }
     if folder is not None:
         environment["PYTHONPATH"] = f"{PACK_FOLDER}/lib"
+    if needed is not None:
+        environment |= needed.variables
     if by_file(job):
         environment["ATTUNE_PARAMETER_FILE"] = PARAMETER_FILE
     return environment | job.environment
@@ -62,6 +68,7 @@ def specification(
     environment: dict[str, str],
     folder: Path | None,
     parameter_file: Path | None,
+    needed: Dependencies | None = None,
     labels: dict[str, str],
 ) -> dict[str, Any]:
     """Return the arguments for `ContainerEngine.create`."""
@@ -70,6 +77,8 @@ def specification(
         mounts.append(_mount(str(folder), PACK_FOLDER))
     if parameter_file is not None:
         mounts.append(_mount(str(parameter_file), PARAMETER_FILE))
+    if needed is not None:
+        mounts.append({"Type": "volume", "Source": needed.volume, "Target": ENVIRONMENT, "ReadOnly": True})
     return {
         "image": image.id,
         "entrypoint": None if program.entrypoint is None else list(program.entrypoint),

@@ -1,0 +1,135 @@
+"""What the container actions of installed packs need: their images, and what is installed for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import AttuneError
+from attune_cli.runtime.model.actions import CONTAINER_RUNNER, ActionDefinition
+from attune_cli.runtime.model.containers import ContainerOptions, policy_of, read_options
+from attune_cli.runtime.runners.containers.dependencies import Installer, dependencies_of
+from attune_cli.runtime.runners.containers.engine import PACK_LABEL, ContainerEngine
+from attune_cli.runtime.runners.containers.images import Images, tag_of
+from attune_cli.runtime.runners.containers.programs import runtime_of
+from attune_cli.runtime.services.environments import content_folder
+from attune_cli.runtime.services.packs import find
+from attune_cli.runtime.store import definitions
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from attune_cli.config import Home, Settings
+    from attune_cli.runtime.runners.containers.dependencies import Dependencies
+    from attune_cli.runtime.runners.containers.engine import Image
+    from attune_cli.runtime.store.database import Transaction
+
+Record = dict[str, Any]
+
+
+@immutable
+class ContainerNeed:
+    """An image that actions of a pack run in, and what runs their files there."""
+
+    pack_ref: str
+    folder: Path
+    options: ContainerOptions
+    runtime: str
+
+    @property
+    def image_name(self) -> str:
+        return tag_of(self.folder / self.options.build) if self.options.build else self.options.image
+
+
+def container_needs(tx: Transaction, ref: str, home: Home) -> list[ContainerNeed]:
+    """Return the images that a pack's container actions run in, each once for each runtime."""
+    pack = find(tx, ref)
+    folder = content_folder(pack, home)
+    found: dict[tuple[str, str, str], ContainerNeed] = {}
+    for row in definitions.all_of(tx, "action", pack_ref=ref):
+        action = ActionDefinition.from_json(row.definition)
+        if action.runner_type != CONTAINER_RUNNER:
+            continue
+        options, faults = read_options(action.container)
+        if not faults:
+            runtime = (
+                "" if options.command and not options.runtime else runtime_of(options, action.entry_point)
+            )
+            need = ContainerNeed(ref, folder, options, runtime)
+            found[options.image, options.build, runtime] = need
+    return [found[key] for key in sorted(found)]
+
+
+class ContainerEnvironments:
+    """Looks at and makes what such needs come to on this machine's engine. Leave it with `close`."""
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        environment: Mapping[str, str],
+        credentials: Callable[[str], dict[str, str] | None],
+    ) -> None:
+        self._policy = policy_of(settings)
+        self._engine = ContainerEngine(environment)
+        self._images = Images(self._engine, credentials=credentials)
+        self._installer = Installer(home, self._engine, self._policy, environment)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def records(self, need: ContainerNeed) -> list[Record]:
+        """Return a record of the image, and one of what has to be installed for it; a fault is in the record."""
+        try:
+            name = need.image_name
+            image = self._engine.image(name)
+        except AttuneError as error:
+            return [_record(need, need.options.image or need.options.build, "failed", fault=error.message)]
+        dockerfile = str(need.folder / need.options.build / "Dockerfile") if need.options.build else None
+        found = [_record(need, name, "missing" if image is None else "ready", manifest=dockerfile)]
+        wanted = None if image is None else self._dependencies(need, image)
+        if wanted is not None:
+            state = "ready" if self._installer.is_ready(wanted) else "missing"
+            found.append(_record(need, name, state, manifest=str(wanted.manifest), folder=wanted.volume))
+        return found
+
+    def build(self, need: ContainerNeed, *, report: Callable[[str], None]) -> None:
+        """Pull or build the image, and install what is needed into it. Raises AttuneError."""
+        image = self._images.of(
+            need.options, need.options.pull or self._policy.pull, need.folder, progress=report
+        )
+        wanted = self._dependencies(need, image)
+        if wanted is not None:
+            self._installer.install(wanted, {PACK_LABEL: need.pack_ref}, progress=report)
+
+    def delete(self, pack_ref: str) -> list[str]:
+        """Delete what was installed for a pack's actions; returns the names of the volumes that there were."""
+        found = self._engine.volumes_of(pack_ref)
+        for volume in found:
+            self._engine.remove_volume(volume)
+        return found
+
+    def _dependencies(self, need: ContainerNeed, image: Image) -> Dependencies | None:
+        return dependencies_of(need.pack_ref, need.runtime, need.folder, image)
+
+
+def _record(
+    need: ContainerNeed,
+    image: str,
+    state: str,
+    *,
+    manifest: str | None = None,
+    folder: str | None = None,
+    fault: str | None = None,
+) -> Record:
+    return {
+        "kind": "environment",
+        "ref": need.pack_ref,
+        "runtime_ref": CONTAINER_RUNNER,
+        "state": state,
+        "interpreter": image,
+        "manifest": manifest,
+        "folder": folder,
+        "fault": fault,
+    }

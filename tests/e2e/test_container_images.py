@@ -1,0 +1,161 @@
+"""Stories of the images that actions run in: pulled, built, and with what a pack depends on."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docker_engine import docker, image
+from tests.e2e.test_containers import install
+from tests.image_registry import serving_images
+from tests.pack_files import write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def _no_image_is_left() -> Iterator[None]:
+    image()
+    before = _images()
+    yield
+    for name in _images() - before:
+        docker("rmi", "-f", name)
+
+
+def _images() -> set[str]:
+    listed = docker("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").splitlines()
+    named = [line.split() for line in listed]
+    return {identifier if "<none>" in name else name for name, identifier in named}
+
+
+# --- pulled
+
+
+def test_a_missing_image_is_pulled_once_and_its_digest_is_recorded(run: Run, tmp_path: Path) -> None:
+    with serving_images() as registry:
+        name = f"{registry.name}/tools:1"
+        install(run, tmp_path, "cat", image=name)
+        first = run("run", "action", "box.it")
+        assert (first.exit_code, first.stdout) == (0, "{}\n"), first.stderr
+        pulled = registry.pulled
+        assert run("run", "action", "box.it").exit_code == 0
+        assert registry.pulled == pulled > 0
+        record = json.loads(run("execution", "show", "1", "-j").stdout)
+        assert record["result"]["image_id"] == f"{registry.name}/tools@{registry.digest}"
+        install(run, tmp_path, "cat", image=name, pull="always")
+        assert run("run", "action", "box.it").exit_code == 0
+        assert registry.pulled > pulled
+
+
+def test_credentials_of_a_registry_come_from_a_key(run: Run, tmp_path: Path) -> None:
+    with serving_images(login="ada:open sesame") as registry:
+        install(run, tmp_path, "cat", image=f"{registry.name}/tools:1")
+        assert run("run", "action", "box.it").exit_code == 1
+        error = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
+        assert error["type"] == "image_denied"
+        key = f"registry.{registry.name.replace(':', '_')}"
+        assert run("key", "set", key, "-", input="ada:open sesame").exit_code == 0
+        done = run("run", "action", "box.it")
+        assert (done.exit_code, done.stdout) == (0, "{}\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("tag", "error"), [("nosuch", "image_not_found"), ("1", "image_pull_failed")], ids=["tag", "registry"]
+)
+def test_what_cannot_be_pulled_is_said(run: Run, tmp_path: Path, tag: str, error: str) -> None:
+    with serving_images() as registry:
+        name = registry.name if error == "image_not_found" else "127.0.0.1:1"
+        install(run, tmp_path, "cat", image=f"{name}/tools:{tag}")
+        assert run("run", "action", "box.it").exit_code == 1
+        told = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
+        assert (told["type"], f"{name}/tools:{tag}" in told["message"]) == (error, True)
+
+
+# --- built
+
+
+def test_an_image_is_built_from_the_packs_dockerfile_once_for_each_content(run: Run, tmp_path: Path) -> None:
+    dockerfile = f"FROM {image()}\nCOPY word /word\n"
+    write_files(tmp_path / "box", {"image/Dockerfile": dockerfile, "image/word": "first\n"})
+    install(run, tmp_path, "cat /word", image=None, build="image")
+    listed = json.loads(run("pack", "env", "box", "-j").stdout)[0]
+    assert (listed["runtime_ref"], listed["state"]) == ("core.container", "missing")
+    assert run("run", "action", "box.it").stdout == "first\n"
+    listed = json.loads(run("pack", "env", "box", "-j").stdout)[0]
+    assert (listed["state"], listed["interpreter"].startswith("attune-build:")) == ("ready", True)
+    made = docker("inspect", "--format", "{{.Created}}", listed["interpreter"])
+    assert run("run", "action", "box.it").stdout == "first\n"
+    assert docker("inspect", "--format", "{{.Created}}", listed["interpreter"]) == made
+    write_files(tmp_path / "box", {"image/word": "second\n"})
+    install(run, tmp_path, "cat /word", image=None, build="image")
+    assert run("run", "action", "box.it").stdout == "second\n"
+
+
+def test_a_dockerfile_that_fails_is_told_with_its_last_words(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path / "box", {"image/Dockerfile": f"FROM {image()}\nRUN echo well; exit 3\n"})
+    install(run, tmp_path, "true", image=None, build="image")
+    built = run("pack", "env", "box", "build")
+    assert built.exit_code == 1
+    assert "cannot be built" in built.stderr
+    assert "well" in built.stderr
+    assert run("run", "action", "box.it").exit_code == 1
+    error = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
+    assert error["type"] == "image_build_failed"
+
+
+# --- dependencies
+
+
+def wheel(folder: Path) -> None:
+    """Write a wheel `words` whose module says hello (the wheel format, PEP 427)."""
+    folder.mkdir(parents=True)
+    about = "words-1.0.dist-info"
+    with zipfile.ZipFile(folder / "words-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("words.py", "HELLO = 'hello'\n")
+        archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: words\nVersion: 1.0\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{about}/RECORD", f"words.py,,\n{about}/METADATA,,\n{about}/WHEEL,,\n{about}/RECORD,,\n"
+        )
+
+
+def test_what_a_pack_requires_is_installed_once_for_its_image(run: Run, tmp_path: Path) -> None:
+    requirements = "--no-index\n--find-links /pack/wheels\nwords==1.0\n"
+    wheel(tmp_path / "box" / "wheels")
+    write_files(
+        tmp_path / "box",
+        {"requirements.txt": requirements, "actions/it.py": "import words; print(words.HELLO)\n"},
+    )
+    install(run, tmp_path, entry_point="it.py")
+    done = run("run", "action", "box.it")
+    assert (done.exit_code, done.stdout) == (0, "hello\n"), done.stderr
+    records = [json.loads(line) for line in run("pack", "env", "box", "-o", "jsonl").stdout.splitlines()]
+    volume = records[1]["folder"]
+    try:
+        assert [one["state"] for one in records] == ["ready", "ready"]
+        made = docker("volume", "inspect", "--format", "{{.CreatedAt}}", volume)
+        assert run("run", "action", "box.it").stdout == "hello\n"
+        assert docker("volume", "inspect", "--format", "{{.CreatedAt}}", volume) == made
+    finally:
+        docker("volume", "rm", "-f", volume)
+    assert run("run", "action", "box.it").stdout == "hello\n"  # it is made again when somebody removed it
+    deleted = run("pack", "env", "box", "delete", "-j")
+    assert (deleted.exit_code, volume in deleted.stdout) == (0, True), deleted.stderr
+    assert docker("volume", "ls", "-q", "--filter", f"name={volume}") == ""
+
+
+def test_a_requirement_that_cannot_be_had_is_told_with_the_installers_words(run: Run, tmp_path: Path) -> None:
+    files = {"requirements.txt": "--no-index\nnosuch==1.0\n", "actions/it.py": "print('no')\n"}
+    write_files(tmp_path / "box", files)
+    install(run, tmp_path, entry_point="it.py")
+    assert run("run", "action", "box.it").exit_code == 1
+    error = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
+    assert (error["type"], "nosuch==1.0" in error["message"]) == ("environment_failed", True)
+    assert docker("volume", "ls", "-q", "--filter", "label=attune.pack=box") == ""
