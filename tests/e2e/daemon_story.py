@@ -62,7 +62,7 @@ def nothing_is_left(home: Home) -> Iterator[None]:
 
 @pytest.fixture
 def slow(run: Run, tmp_path: Path) -> str:
-    """Install an action that prints `begun`, waits until `file` is there, and prints `ended`; `slow.count` counts."""
+    """Install an action that prints `begun`, waits for `file`, and prints `ended`; `slow.count` counts meanwhile."""
     pack = tmp_path / "slow"
     (pack / "actions").mkdir(parents=True)
     (pack / "pack.yaml").write_text("ref: slow\nversion: 1.0.0\nlabel: Slow\n")
@@ -74,10 +74,14 @@ def slow(run: Run, tmp_path: Path) -> str:
         'eval "$(cat)"\necho begun\nwhile [ ! -e "$file" ]; do sleep 0.05; done\necho ended\n'
     )
     (pack / "actions" / "count.yaml").write_text(
-        "ref: slow.count\nlabel: Count\nrunner_type: shell\nentry_point: count.sh\n"
+        (pack / "actions" / "go.yaml")
+        .read_text()
+        .replace("slow.go", "slow.count")
+        .replace("go.sh", "count.sh")
     )
     (pack / "actions" / "count.sh").write_text(
-        "for number in $(seq 40); do echo line $number; sleep 0.1; done\n"
+        'eval "$(cat)"\nwhile [ ! -e "$file" ]; do number=$((number + 1)); echo $number; sleep 0.05; done\n'
+        "echo ended\n"
     )
     assert run("pack", "install", str(pack)).exit_code == 0
     return "slow.go"

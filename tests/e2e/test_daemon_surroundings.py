@@ -32,11 +32,14 @@ RUNS = 10
 
 
 @pytest.mark.usefixtures("slow")
-def test_ten_runs_survive_a_daemon_that_is_killed_again_and_again(run: Run, home: Home) -> None:
+def test_ten_runs_survive_a_daemon_that_is_killed_again_and_again(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
     numbers = [str(number) for number in range(1, RUNS + 1)]
     with serving(home) as daemon:
         for _ in numbers:
-            assert run("run", "slow.count", "--detach", "-q").exit_code == 0
+            assert run("run", "slow.count", f"file={gate}", "--detach", "-q").exit_code == 0
         until(lambda: all_run(run), "ten runs")
         daemon.signal(signal.SIGKILL)
     for _ in range(2):
@@ -44,9 +47,13 @@ def test_ten_runs_survive_a_daemon_that_is_killed_again_and_again(run: Run, home
             assert all_run(run)
             daemon.signal(signal.SIGKILL)
     with serving(home):
+        assert all_run(run)
+        gate.touch()
         assert run("execution", "wait", *numbers).exit_code == 0
-    whole = "".join(f"line {number}\n" for number in range(1, 41))
-    assert [run("execution", "logs", number).stdout for number in numbers] == [whole] * RUNS
+    for number in numbers:
+        *counted, last = run("execution", "logs", number).stdout.splitlines()
+        assert counted == [str(count) for count in range(1, len(counted) + 1)]
+        assert last == "ended"
     for number in numbers:
         timeline = show(run, number)["timeline"]
         assert [step["to"] for step in timeline] == ["requested", "running", "completed"]
