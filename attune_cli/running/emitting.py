@@ -24,7 +24,7 @@ from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.reactions.reactor import Reactions
 from attune_cli.runtime.services.event_history import find_event, show_event
 from attune_cli.runtime.services.events import NewEvent, TakenIn, check, take_in, unknown_trigger
-from attune_cli.runtime.store import definitions, events, executions
+from attune_cli.runtime.store import definitions, enforcements, events, executions
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -193,12 +193,12 @@ def _wait(context: Context, store: Store, event_id: int, delivery: Delivery) -> 
     def left() -> float | None:
         return None if limit is None else max(0.0, limit - (monotonic_seconds() - started))
 
-    while _is_pending(store, event_id):
+    while _is_undecided(store, event_id):
         if left() == 0.0:
-            raise PendingError(f"event {event_id} waits to be judged", hint=f"attune event show {event_id}")
+            raise PendingError(f"event {event_id} waits for its turn", hint=f"attune event show {event_id}")
         if read_lease(context.home.path) is None:
             raise UnavailableError(
-                f"the daemon has ended before it judged event {event_id}",
+                f"the daemon has ended before it was done with event {event_id}",
                 code="no_engine",
                 hint="attune up -d",
             )
@@ -209,10 +209,12 @@ def _wait(context: Context, store: Store, event_id: int, delivery: Delivery) -> 
     return _tell(context, store, event_id, ended.until_over(pause))
 
 
-def _is_pending(store: Store, event_id: int) -> bool:
+def _is_undecided(store: Store, event_id: int) -> bool:
+    """Tell whether an event waits to be judged, or what a rule decided waits for its turn."""
     with store.read(SystemClock().now()) as tx:
         event = events.get(tx, event_id)
-    return event is not None and event.pending
+        waiting = any(one.status == "created" for one in enforcements.of_event(tx, event_id))
+    return waiting or (event is not None and event.pending)
 
 
 def _started(store: Store, event_id: int) -> list[Execution]:

@@ -87,6 +87,29 @@ def test_an_event_is_waited_for_in_the_daemon(run: Run, home: Home, diary: Path)
     assert sorted(one["by"] for one in written(diary)) == ["first", "second"]
 
 
+def test_waiting_for_an_event_is_waiting_for_its_turn(
+    run: Run, home: Home, diary: Path, tmp_path: Path
+) -> None:
+    write_files(
+        tmp_path / "line",
+        {
+            "pack.yaml": "ref: line\nversion: 1.0.0\n",
+            "triggers/next.yaml": "ref: line.next\n",
+            "rules/one.yaml": "ref: line.one\ntrigger_ref: line.next\naction_ref: core.sleep\nmode: queued\n"
+            "action_params: {seconds: 0.5}\n",
+        },
+    )
+    assert run("pack", "install", str(tmp_path / "line")).exit_code == 0
+    with serving(home):
+        for _ in range(2):
+            assert run("event", "emit", "line.next").exit_code == 0
+        last = json.loads(run("event", "emit", "line.next", "--wait", "-j").stdout)
+        assert [one["status"] for one in last["executions"]] == ["completed"]
+        assert run("event", "emit", "line.next", "--wait", "--wait-timeout", "10ms").exit_code == 8
+        until(lambda: len(documents(run, "execution", "list", "-s", "done")) == 4, "the last in line")
+    assert not diary.exists()
+
+
 def test_an_event_told_while_no_daemon_ran_is_judged_by_the_next(run: Run, home: Home, diary: Path) -> None:
     assert run("event", "emit", "garden.dry", "n=4").exit_code == 0
     with serving(home):
