@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import ceiling, idle, output, scale, startup, throughput
+from benchmarks import ceiling, idle, output, scale, startup, throughput, webhooks
 from benchmarks.result import Result, table
 
 BENCHMARKS = {
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "ceiling": ceiling.measure,
     "scale": scale.measure,
     "idle": idle.measure,
+    "webhooks": webhooks.measure,
 }
 
 

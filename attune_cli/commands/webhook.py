@@ -35,8 +35,8 @@ SENT = (
     Column("Event", "id", kind="number"),
     Column("Trigger", "trigger_ref"),
     Column("Created", "created", kind="time"),
-    Column("URL", "url"),
 )
+REQUEST = (Column("URL", "url"), Column("Headers", "headers"))
 
 Trigger = Annotated[str, Argument(metavar="TRIGGER", help="The trigger.")]
 Secret = Annotated[
@@ -229,7 +229,7 @@ def send(
 
     request = webhooks.read_request(body or (), header or ())
     record = webhooks.send(context, trigger, request, sign=sign, real=real)
-    context.out.record(record, SENT)
+    context.out.record(record, SENT if record["kind"] == "event" else REQUEST)
 
 
 @app.command(

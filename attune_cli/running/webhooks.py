@@ -197,13 +197,14 @@ def send(context: Context, trigger_ref: str, request: Request, *, sign: bool, re
         return {"kind": "request", "url": webhooks.url_of(webhook, base_url(context)), "headers": headers}
     if real:
         return _event(
-            context, _post(context, webhooks.url_of(webhook, _local_url(context)), request.body, headers)
+            context,
+            _post(context, trigger_ref, webhooks.url_of(webhook, _local_url(context)), request.body, headers),
         )
     delivery = Delivery(body=request.body, headers=headers, peer="127.0.0.1")
-    return _event(context, _hand_in(context, webhook.key, delivery, sealer))
+    return _event(context, _hand_in(context, trigger_ref, webhook.key, delivery, sealer))
 
 
-def _hand_in(context: Context, key: str, delivery: Delivery, sealer: Sealer) -> int:
+def _hand_in(context: Context, trigger_ref: str, key: str, delivery: Delivery, sealer: Sealer) -> int:
     """Let the webhook judge a request as the server would, but for address and rate; returns the event."""
     with open_store(context.home, context.settings).write(SystemClock().now()) as tx:
         found = webhooks.known(tx, key, sealer)
@@ -215,7 +216,7 @@ def _hand_in(context: Context, key: str, delivery: Delivery, sealer: Sealer) -> 
         except Refusal as refusal:
             answer = webhooks.refuse(tx, None if found is None else found.webhook, delivery, refusal)
     if isinstance(answer, Refusal):
-        raise _refused(answer.status, answer.message, answer.code)
+        raise _refused(trigger_ref, answer.status, answer.message, answer.code)
     daemon = read_lease(context.home.path)
     if daemon is not None:
         ring_host(context.home.hosts, daemon.host)
@@ -229,7 +230,7 @@ def _local_url(context: Context) -> str:
     return daemon.url
 
 
-def _post(context: Context, url: str, body: bytes, headers: dict[str, str]) -> int:
+def _post(context: Context, trigger_ref: str, url: str, body: bytes, headers: dict[str, str]) -> int:
     import httpx
 
     transport = None
@@ -249,12 +250,12 @@ def _post(context: Context, url: str, body: bytes, headers: dict[str, str]) -> i
             code="server_unreachable",
             hint="attune status",
         ) from error
-    raise _refused(answer.status_code, message, code)
+    raise _refused(trigger_ref, answer.status_code, message, code)
 
 
-def _refused(status: int, message: str, code: str) -> DeniedError | RunFailedError:
+def _refused(trigger_ref: str, status: int, message: str, code: str) -> DeniedError | RunFailedError:
     kind = DeniedError if status in _DENIED else RunFailedError
-    return kind(f"refused with {status}: {message}", code=code, hint="attune webhook calls TRIGGER")
+    return kind(f"refused with {status}: {message}", code=code, hint=f"attune webhook calls {trigger_ref}")
 
 
 def _event(context: Context, event_id: int) -> Record:

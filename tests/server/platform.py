@@ -44,7 +44,7 @@ class StagePlatform:
             host=host,
             runners={},
             jobs=JobReader(self.sealer),
-            slots=1,
+            slots=0,  # nothing is started here
             poke=lambda _host: None,
         )
         self.loop = EngineLoop(

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import parse_qsl
 
@@ -238,6 +239,7 @@ def _is_within(address: str, networks: Sequence[str]) -> bool:
     return any(found in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
+@lru_cache(1024)
 def _address(text: str | None) -> str | None:
     """Return an address in its usual form, an IPv4 one in IPv6's clothes as what it is; None for anything else."""
     try:

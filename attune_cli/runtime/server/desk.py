@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attune_cli.errors import UnavailableError
 from attune_cli.runtime.services import tokens
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,9 @@ Answer = TypeVar("Answer")
 _ENGINE_SECONDS = 60.0
 """How long the engine may take to commit before a caller is told to try again."""
 
+_BATCH = 200
+"""Requests handed to the engine in one piece: a tick that stays short keeps nobody waiting long."""
+
 
 class Desk:
     """Made on the server's thread, and used there only."""
@@ -37,7 +42,8 @@ class Desk:
         self._administrator = administrator
         self._store = platform.connect()
         self._loop = asyncio.get_running_loop()
-        self._answered: deque[tuple[Reply[Any], asyncio.Future[Any]]] = deque()
+        self._asked: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
+        self._is_asking = False
 
     @property
     def base_url(self) -> str:
@@ -52,10 +58,16 @@ class Desk:
         return self._store.read(self.now())
 
     async def ask(self, work: Callable[[Transaction], Answer]) -> Answer:
-        """Do `work` in the engine's next transaction; returns after its commit, and raises what it raised."""
+        """Do `work` in one of the engine's next transactions; returns after its commit, and raises what it raised.
+
+        What is asked while the engine is at work for us is handed to it in one piece afterwards: two busy threads of
+        one interpreter hinder each other, and a transaction costs the same for many as for one.
+        """
         future: asyncio.Future[Answer] = self._loop.create_future()
-        reply = self.platform.request(work)
-        reply.when_ready(lambda: self._take(reply, future))
+        self._asked.append((work, future))
+        if not self._is_asking:
+            self._is_asking = True
+            self._loop.call_soon(self._hand_in)
         try:
             async with asyncio.timeout(_ENGINE_SECONDS):
                 return await future
@@ -76,26 +88,63 @@ class Desk:
     def close(self) -> None:
         self._store.close()
 
-    # --- on the engine's thread
+    def _hand_in(self) -> None:
+        """Give the engine what is asked now."""
+        batch = [self._asked.popleft() for _ in range(min(_BATCH, len(self._asked)))]
+        if not batch:
+            self._is_asking = False
+            return
+        reply = self.platform.request(_Batch([work for work, _ in batch]))
+        futures = [future for _, future in batch]
 
-    def _take(self, reply: Reply[Any], future: asyncio.Future[Any]) -> None:
-        """Bring an answer over; those of one commit wake this thread once."""
-        self._answered.append((reply, future))
-        if len(self._answered) == 1:
-            try:
-                self._loop.call_soon_threadsafe(self._hand_over)
-            except RuntimeError:
-                self._answered.clear()  # the server has ended
+        def ready() -> None:
+            with suppress(RuntimeError):  # on the engine's thread; the server may have ended
+                self._loop.call_soon_threadsafe(self._hand_out, reply, futures)
 
-    def _hand_over(self) -> None:
-        while self._answered:
-            reply, future = self._answered.popleft()
+        reply.when_ready(ready)
+
+    def _hand_out(self, reply: Reply[list[_Answered]], futures: list[asyncio.Future[Any]]) -> None:
+        """Give those who asked what the engine answered."""
+        try:
+            answers = reply.result()
+        except Exception as error:  # noqa: BLE001 - raised where it was asked
+            answers = [_Answered(error=error)] * len(futures)
+        for future, answer in zip(futures, answers, strict=True):
             if future.done():
-                continue
-            try:
-                future.set_result(reply.result())
-            except BaseException as error:  # noqa: BLE001 - raised where it was asked
-                future.set_exception(error)
+                continue  # who asked has left
+            if answer.error is not None:
+                future.set_exception(answer.error)
+            else:
+                future.set_result(answer.value)
+        self._loop.call_soon(self._hand_in)  # after those have asked again who do so at once
+
+
+@immutable(kw_only=True)
+class _Answered:
+    """What came of one request."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+@immutable
+class _Batch:
+    """Requests of one transaction, each in a savepoint of its own."""
+
+    works: list[Callable[[Transaction], Any]]
+
+    def __call__(self, tx: Transaction) -> list[_Answered]:
+        return [_answer(tx, work) for work in self.works]
+
+
+def _answer(tx: Transaction, work: Callable[[Transaction], Any]) -> _Answered:
+    try:
+        with tx.savepoint():
+            return _Answered(value=work(tx))
+    except Exception as error:
+        if not tx.alive:
+            raise  # a full disk or a damaged file has taken the whole transaction back
+        return _Answered(error=error)
 
 
 def desk_of(connection: HTTPConnection) -> Desk:
