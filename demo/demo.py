@@ -22,8 +22,21 @@ PATIENCE_SECONDS = 30.0
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="attune-demo-") as folder:
         demo = Demo(Path(folder))
-        for part in (run_and_look, install_a_pack, end_in_every_way, read_the_records, retry, kill):
-            part(demo)
+        try:
+            for part in (
+                run_and_look,
+                install_a_pack,
+                end_in_every_way,
+                read_the_records,
+                retry,
+                kill,
+                react,
+                take_webhooks,
+                kill_the_daemon,
+            ):
+                part(demo)
+        finally:
+            demo.leave()
     print("\nEverything went as announced.")
 
 
@@ -110,6 +123,56 @@ def kill(demo: Demo) -> None:
     demo.check(demo.comes_true(lambda: not Path(f"/proc/{child}").exists()), "the action's child is gone")
 
 
+def react(demo: Demo) -> None:
+    demo.say("A daemon turns the file into a platform: timers, webhooks, sensors and rules")
+    demo.show("attune up -d --port 0")
+    demo.look("a timer is one command; it is a rule")
+    demo.show("attune timer create beat --every 1s --action core.echo message=tick")
+    demo.check(
+        demo.comes_true(lambda: len(demo.list("execution list --rule local.beat -s completed")) > 1),
+        "the timer fires",
+    )
+    demo.show("attune execution list --rule local.beat")
+    demo.show("attune rule disable local.beat")
+
+
+def take_webhooks(demo: Demo) -> None:
+    demo.say("A webhook, signed as GitHub signs, and a rule that wants pushes to main")
+    demo.show("attune trigger create app.push --label Push")
+    demo.show("attune webhook enable app.push --style github --secret @password")
+    demo.show(
+        "attune rule create local.deploy --trigger app.push --where ref=refs/heads/main"
+        " --action demo.greet --param name='{{ event.payload.pusher.name }}'"
+    )
+    demo.show('attune webhook send app.push ref=refs/heads/main pusher:=\'{"name": "Ada"}\' --sign --real')
+    demo.check(demo.comes_true(lambda: len(demo.list("rule history local.deploy")) == 1), "the rule decides")
+    demo.look("nobody else gets in: this one is not signed")
+    demo.show("attune webhook send app.push ref=refs/heads/main --real", exit_code=4)
+    demo.look("a push to another branch, and why the rule did not fire")
+    demo.show('attune webhook send app.push ref=refs/heads/try pusher:=\'{"name": "Bob"}\' --sign --real')
+    demo.check(demo.comes_true(lambda: len(demo.list("rule history local.deploy")) == 2), "both are judged")
+    demo.show("attune rule history local.deploy")
+    demo.show("attune rule history local.deploy --outcome no_match --explain")
+    demo.show("attune webhook calls app.push")
+    fired = demo.list("execution list --rule local.deploy")
+    demo.check(len(fired) == 1, "one push was greeted, and only one")
+
+
+def kill_the_daemon(demo: Demo) -> None:
+    demo.say("kill -9 of the daemon in the middle of a run: nothing is lost")
+    demo.show("attune run demo.count --detach -q")
+    count = demo.list("execution list --action demo.count")[0]["id"]
+    log = demo.home / "runs" / str(count) / "stdout"
+    demo.check(demo.comes_true(lambda: log.exists() and log.read_text() != ""), "the run is under way")
+    demo.show("kill -9 $(attune status --field pid); attune execution logs @last")
+    demo.show("attune status -qq", exit_code=6)
+    demo.look("what runs goes on without it; the next daemon takes over")
+    demo.show("attune up -d --port 0 -qq")
+    demo.show("attune execution wait @last && attune execution logs @last")
+    demo.check(log.read_text() == "1\n2\n3\n4\n5\n", "every line is there, once")
+    demo.show("attune down")
+
+
 # --- how they are shown
 
 
@@ -154,6 +217,16 @@ class Demo:
         """Return the record of an execution, as a script would read it."""
         line = ["attune", "execution", "show", execution, "-j"]
         return json.loads(subprocess.check_output(line, cwd=self.folder, env=self.environment))
+
+    def list(self, command: str) -> list[dict[str, Any]]:
+        """Return the records that `attune COMMAND` lists."""
+        line = ["attune", *command.split(), "-j"]
+        return json.loads(subprocess.check_output(line, cwd=self.folder, env=self.environment))
+
+    def leave(self) -> None:
+        """End the daemon, if one runs, and all that it runs."""
+        for line in (["attune", "down", "--cancel-running"], ["attune", "down", "--force"]):
+            subprocess.run(line, env=self.environment, capture_output=True, check=False)
 
     def check(self, is_true: bool, announced: str) -> None:
         if not is_true:
