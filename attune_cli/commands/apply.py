@@ -35,7 +35,7 @@ def apply(
 ) -> None:
     """Create and update what YAML documents declare, all of it or nothing.
 
-    Documents say their kind: rule, trigger, sensor, key or channel. Packs of the project are linked.
+    Documents say their kind: rule, trigger, webhook, sensor, key or channel. Packs of the project are linked.
     """
     from attune_cli.declaring.showing import apply_files, read_pruning
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attune_cli.declaring.channel_documents import ChannelKind
 from attune_cli.declaring.key_documents import KeyKind
 from attune_cli.declaring.rule_documents import rule_document
+from attune_cli.declaring.webhook_documents import WebhookKind
 from attune_cli.errors import ConflictError, NotFoundError, did_you_mean
 from attune_cli.runtime.model.automations import RuleDefinition, TriggerDefinition
 from attune_cli.runtime.model.refs import label_of, pack_of
@@ -191,6 +192,7 @@ class SensorKind:
 KINDS: Mapping[str, Kind] = {
     "key": KeyKind(),
     "trigger": TriggerKind(),
+    "webhook": WebhookKind(),
     "channel": ChannelKind(),
     "rule": RuleKind(),
     "sensor": SensorKind(),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FOLDERS = {
     "triggers": "trigger",
+    "webhooks": "webhook",
     "rules": "rule",
     "keys": "key",
     "sensors": "sensor",

@@ -190,6 +190,43 @@ def test_looking_makes_neither_a_home_nor_a_key(run: Run, home: Home) -> None:
     assert not home.path.exists()
 
 
+def test_a_webhook_is_a_document_without_its_address_and_its_secret(run: Run) -> None:
+    run("key", "set", "app.hook", "-", input="s3cr3t-of-the-hook")
+    webhook = (
+        "kind: webhook\nref: local.dry\nstyle: github\nsecret: key://app.hook\n"
+        "allow: [192.0.2.0/24]\nrate: 60/1m\n"
+    )
+    assert run("apply", "-", input=f"{TRIGGER}---\n{webhook}").exit_code == 0
+    address = run("webhook", "url", "local.dry").stdout
+    exported = run("export", "webhook").stdout
+    assert exported == f"---\n{webhook}".replace("60/1m", "60/1m00s")
+    assert run("diff", "-", input=exported).exit_code == 0
+    looser = webhook.replace("rate: 60/1m\n", "")
+    assert run("diff", "-", input=looser).exit_code == 1
+    assert run("apply", "-", input=looser).stdout == "updated webhook local.dry\n"
+    assert run("webhook", "url", "local.dry").stdout == address
+    off = run("apply", "-", input=f"{looser}enabled: false\n")
+    assert (off.exit_code, run("webhook", "list", "--field", "enabled").stdout) == (0, "false\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("secret: hunter2hunter2", "does not belong in a file"),
+        ("style: githb", "did you mean github?"),
+        ("rate: many", "expected calls in a span such as 60/1m"),
+        ("allow: [everywhere]", "expected addresses or networks"),
+        ("style: slack", "need a secret to check them with"),
+        ("secret: key://nowhere\nstyle: slack", "nowhere"),
+    ],
+)
+def test_what_a_webhook_cannot_be_is_refused_at_its_place(run: Run, line: str, told: str) -> None:
+    refused = run("apply", "-", input=f"{TRIGGER}---\nkind: webhook\nref: local.dry\n{line}\n")
+    assert refused.exit_code == 2
+    assert told in refused.stderr
+    assert run("trigger", "show", "local.dry").exit_code == 3
+
+
 def test_a_channel_keeps_the_url_it_has(run: Run) -> None:
     document = "kind: channel\nname: ops\non: [event.created]\n"
     missing = run("apply", "-", input=document)
