@@ -18,7 +18,9 @@ def export(
     context: Context,
     words: Annotated[
         list[str] | None,
-        Argument(metavar="[NOUN[/REF]]...", help="rule, trigger, webhook, sensor, key, channel, or one of them."),
+        Argument(
+            metavar="[NOUN[/REF]]...", help="rule, trigger, webhook, sensor, key, channel, or one of them."
+        ),
     ] = None,
     all_: Annotated[bool, Option("--all", help="What packs bring as well.")] = False,
     to: Annotated[
