@@ -18,7 +18,8 @@ _QUERIES = {
     "rule": "SELECT ref, coalesce(nullif(description, ''), label) FROM rule ORDER BY ref",
     "trigger": """SELECT ref, coalesce(nullif(description, ''), label) FROM "trigger" ORDER BY ref""",
     "sensor": "SELECT ref, coalesce(nullif(description, ''), label) FROM sensor ORDER BY ref",
-    "key": "SELECT ref, owner_type FROM key ORDER BY ref",
+    "key": """SELECT ref, owner_type FROM key
+        WHERE expires IS NULL OR expires > 1000000 * CAST(strftime('%s', 'now') AS INTEGER) ORDER BY ref""",
     "timer": """SELECT ref, coalesce(nullif(description, ''), label) FROM rule
         WHERE json_extract(definition, '$.trigger_ref') IN (
           'core.intervaltimer', 'core.crontimer', 'core.datetimetimer', 'core.rruletimer') ORDER BY ref""",

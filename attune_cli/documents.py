@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+from attune_cli.errors import nearest
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -32,6 +34,24 @@ def _member(value: Json, step: str) -> Json:
         items = cast("list[Json]", value)
         return items[int(step)] if int(step) < len(items) else MISSING
     return MISSING
+
+
+def nearest_path(record: Json, path: str) -> str | None:
+    """Return the path that was probably meant by one that leads nowhere, or None when nothing is near."""
+    value, meant = record, list[str]()
+    for step in path.split("."):
+        here = _nearest_step(value, step)
+        if here is None:
+            return None
+        meant.append(here)
+        value = _member(value, here)
+    return ".".join(meant)
+
+
+def _nearest_step(value: Json, step: str) -> str | None:
+    if _member(value, step) is not MISSING:
+        return step
+    return nearest(step, cast("dict[str, Json]", value)) if isinstance(value, dict) else None
 
 
 def compact_json(value: Json, *, indent: int | None = None) -> str:

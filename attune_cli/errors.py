@@ -114,5 +114,11 @@ class CancelledError(AttuneError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """Return `did you mean X?` for the nearest of `known`, or None when nothing is near."""
+    near = nearest(word, known)
+    return f"did you mean {near}?" if near else None
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the nearest of `known`, or None when nothing is near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else None
+    return near[0] if near else None

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Literal, TextIO, cast, get_args
+from typing import TYPE_CHECKING, Literal, TextIO, get_args
 
 from attune_cli.documents import (
     MISSING,
@@ -27,6 +27,7 @@ from attune_cli.documents import (
     Record,
     compact_json,
     csv_text,
+    nearest_path,
     pluck,
     tab_separated,
     yaml_text,
@@ -223,6 +224,16 @@ class Printer:
                 code="unknown_field",
                 hint=did_you_mean(unknown[0], known),
             )
+        for path in self.fields:
+            self._warn_of_misspelling(rows, path)
+
+    def _warn_of_misspelling(self, rows: Sequence[Record], path: str) -> None:
+        """Inside a field, what stands there differs from row to row: absent is null, and only a near miss is told."""
+        if "." not in path or any(pluck(row, path) is not MISSING for row in rows):
+            return
+        meant = next(filter(None, (nearest_path(row, path) for row in rows)), None)
+        if meant is not None:
+            self.warning(f"no {path!r} in any of these: did you mean {meant}?")
 
     def _kept(self, record: Record) -> Record:
         """Return the record with only the fields asked for, nested as they were; what is absent is null."""
@@ -246,8 +257,10 @@ class Printer:
     def _at(record: Json, path: str) -> Json:
         value = pluck(record, path)
         if value is MISSING:
-            hint = did_you_mean(path, cast("Record", record)) if isinstance(record, dict) else None
-            raise NotFoundError(f"no field {path!r}", code="field_missing", hint=hint)
+            meant = nearest_path(record, path)
+            raise NotFoundError(
+                f"no field {path!r}", code="field_missing", hint=f"did you mean {meant}?" if meant else None
+            )
         return value
 
     # --- forms

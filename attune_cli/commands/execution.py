@@ -52,7 +52,7 @@ LabelOption = Annotated[list[str] | None, Option("--label", metavar="K=V", help=
     examples=[
         "attune execution list",
         "attune execution list -s bad --since 24h -q",
-        "attune execution list -j",
+        "attune execution list --sort duration_ms --reverse -l 5",
     ],
 )
 def list_executions(
@@ -79,7 +79,10 @@ def list_executions(
     after: Annotated[
         int | None, Option("--after", metavar="ID", max=2**62, help="Go on below this id.")
     ] = None,
-    reverse: Annotated[bool, Option("--reverse", help="Oldest first.")] = False,
+    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
+    reverse: Annotated[
+        bool, Option("--reverse", help="Oldest first, or the sort the other way round.")
+    ] = False,
     count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
     fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
@@ -89,7 +92,7 @@ def list_executions(
     options = ListOptions(
         action=action, pack=pack, rule=rule, trigger=trigger, status=status, since=since, until=until,
         label=label, parent=parent, root=root, result=result, limit=None if all_ else limit, after=after,
-        reverse=reverse,
+        sort=sort, reverse=reverse,
     )  # fmt: skip
     show_list(context, options, COLUMNS, count=count, fail_empty=fail_empty)
 

@@ -22,6 +22,7 @@ COLUMNS = (
     Column("SCOPE", "scope"),
     Column("ENCRYPTED", "encrypted"),
     Column("UPDATED", "updated", kind="time"),
+    Column("EXPIRES", "expires", kind="time"),
 )
 SHOWN = (
     Column("Key", "ref"),
@@ -30,6 +31,7 @@ SHOWN = (
     Column("Encrypted", "encrypted"),
     Column("Created", "created", kind="time"),
     Column("Updated", "updated", kind="time"),
+    Column("Expires", "expires", kind="time"),
     Column("Value", "value"),
 )
 
@@ -45,6 +47,7 @@ ScopeOption = Annotated[
     examples=[
         "attune key set deploy.token",
         "pass show deploy | attune key set deploy.token -",
+        "vault read -field=token ci | attune key set ci.token - --ttl 1h",
         "attune key set tls.certificate --from-file cert.pem --scope pack:greenhouse",
     ],
 )
@@ -67,16 +70,21 @@ def set_key(
     ] = None,
     as_json: Annotated[bool, Option("--as-json", help="The value is JSON, not text.")] = False,
     plain: Annotated[bool, Option("--plain", help="Keep it readable in the database.")] = False,
+    ttl: Annotated[
+        str | None, Option("--ttl", metavar="D", help="Forget it after so long: 45s, 12h, 30d.")
+    ] = None,
     value: Annotated[
         str | None, Option("--value", metavar="V", hidden=True, help="The value itself.")
     ] = None,
 ) -> None:
     """Keep a value; asks for it twice, hidden, unless it is told where to read it."""
+    from attune_cli.running.options import seconds_of
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store, open_store_for_reading
     from attune_cli.runtime.services import keys
     from attune_cli.runtime.store.sealing import Sealer
 
+    ttl_seconds = seconds_of("--ttl", ttl)
     _check_source(source or [], from_file, from_env, value)
     with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
         present = keys.place_of(tx, ref, scope=scope, name=name).present
@@ -91,7 +99,14 @@ def set_key(
     stored = _stored(text, as_json=as_json)
     with open_store(context.home, context.settings).write(SystemClock().now()) as tx:
         record = keys.set_key(
-            tx, ref, stored, sealer=Sealer(context.home.secret_key), scope=scope, name=name, plain=plain
+            tx,
+            ref,
+            stored,
+            sealer=Sealer(context.home.secret_key),
+            scope=scope,
+            name=name,
+            plain=plain,
+            ttl_seconds=ttl_seconds,
         )
     context.out.outcome(record, [ref])
     context.out.note(f"key {ref} {'made' if present is None else 'changed'}")
@@ -153,10 +168,28 @@ def list_keys(
 
     with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
         records = keys.list_keys(tx, scope=scope, prefix=prefix, after=after)
+        expired = keys.count_expired(tx)
+    if expired:
+        _sweep(context)
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
     )
     show_rows(context, records, COLUMNS, options, "key")
+
+
+def _sweep(context: Context) -> None:
+    """Delete what has expired, unless nothing can be written now: it shows nowhere, so a later time will do."""
+    from contextlib import suppress
+
+    from attune_cli.errors import UnavailableError
+    from attune_cli.runtime.clock import SystemClock
+    from attune_cli.runtime.host import open_store
+    from attune_cli.runtime.services import keys
+
+    with suppress(UnavailableError):
+        store = open_store(context.home, context.settings)
+        with store.write(SystemClock().now()) as tx:
+            keys.sweep(tx)
 
 
 @app.command("delete", examples=["attune key delete deploy.token --yes"])

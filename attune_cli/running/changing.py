@@ -14,7 +14,7 @@ from attune_cli.running.start import run_submission
 from attune_cli.running.viewing import wait_for
 from attune_cli.runtime.clock import SECOND, SystemClock
 from attune_cli.runtime.host import open_store, wake
-from attune_cli.runtime.services import executions
+from attune_cli.runtime.services import executions, keys
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.reruns import rerun
 from attune_cli.runtime.services.submission import definition_of
@@ -135,6 +135,7 @@ def prune_executions(
     notifications = _delete_notifications(store, before)
     with store.write(SystemClock().now()) as tx:
         executions.prune_jobs(tx)
+        keys.sweep(tx)
     shrink(store.connection, full=False)
     context.out.outcome({"kind": "pruned", "executions": deleted, "notifications": notifications}, [])
     context.out.note(f"deleted {deleted} executions and {notifications} notifications")

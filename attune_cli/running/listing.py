@@ -13,7 +13,7 @@ from attune_cli.runtime.host import open_store_for_reading
 from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.model.states import TERMINAL, Status
 from attune_cli.runtime.services import executions
-from attune_cli.runtime.store.execution_search import Filter, count
+from attune_cli.runtime.store.execution_search import SORTABLE, Filter, count
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -90,11 +90,14 @@ class ListOptions:
     result: str | None = None
     limit: int | None = None
     after: int | None = None
+    sort: str | None = None
     reverse: bool = False
 
     def criteria(self, *, limit: int | None) -> Filter:
         """Return what they mean; raises UsageError for what means nothing."""
         statuses, timed_out = read_statuses(self.status)
+        if self.sort is not None:
+            self._check_sort(self.sort)
         return Filter(
             action_ref=self.action,
             pack_ref=self.pack,
@@ -110,8 +113,21 @@ class ListOptions:
             result_contains=self.result,
             after=self.after,
             limit=limit,
-            oldest_first=self.reverse,
+            sort=self.sort,
+            reverse=self.reverse,
         )
+
+    def _check_sort(self, field: str) -> None:
+        if field not in SORTABLE:
+            raise UsageError(
+                f"no field {field!r} to sort by; fields are {', '.join(SORTABLE)}",
+                code="unknown_field",
+                hint=did_you_mean(field, SORTABLE),
+            )
+        if self.after is not None:
+            raise UsageError(
+                "--after goes on by id, so it excludes --sort", hint="--all, or a larger --limit"
+            )
 
 
 def show_list(
@@ -132,7 +148,8 @@ def show_list(
         raise NotFoundError("no execution meets this", code="empty")
     context.out.records(shown, columns)
     if len(found) > len(shown):
-        context.out.note(f"there are more: --all, or --after {shown[-1]['id']}")
+        further = "" if options.sort else f", or --after {shown[-1]['id']}"
+        context.out.note(f"there are more: --all{further}")
 
 
 def _count(tx: Transaction, options: ListOptions) -> int:

@@ -35,6 +35,10 @@ def filled(home: Home, process: Run) -> Home:
         "INSERT INTO key (ref, owner_type, name, encrypted, value, created, updated)"
         " VALUES ('token', 'system', 'token', 0, x'31', 0, 0)"
     )
+    connection.execute(
+        "INSERT INTO key (ref, owner_type, name, encrypted, value, created, updated, expires)"
+        " VALUES ('spent', 'system', 'spent', 0, x'31', 0, 0, 1)"
+    )
     connection.commit()
     connection.close()
     return home

@@ -108,7 +108,42 @@ def test_an_empty_list_is_an_empty_document_and_no_error_unless_asked(run: Run) 
     assert run("execution", "list", "--fail-empty").exit_code == 3
 
 
+SORTED: list[tuple[tuple[str, ...], list[int]]] = [
+    (("--sort", "id"), [1, 2, 3, 4, 5, 6]),
+    (("--sort", "id", "--reverse", "-l", "2"), [6, 5]),
+    (("--sort", "action_ref", "-l", "3"), [2, 1, 6]),
+    (("--sort", "exit_code", "-l", "4"), [4, 5, 2, 1]),
+    (("--sort", "exit_code", "--reverse", "-s", "failed,requested"), [3, 4, 6]),
+    (("--sort", "duration_ms", "--reverse", "-l", "1"), [4]),
+    (("--sort", "stdout.bytes", "--action", "core.*", "--reverse", "-l", "2"), [2, 1]),
+]
+
+
+def test_a_list_is_sorted_by_a_field_before_it_is_cut_and_what_is_absent_comes_last(history: Run) -> None:
+    for options, found in SORTED:
+        assert (options, ids(history, *options)) == (options, found)
+    assert history("execution", "list", "--sort", "status", "-l", "2").stderr == "there are more: --all\n"
+
+
+def test_a_field_that_is_misspelt_is_told_at_every_depth(history: Run) -> None:
+    for command, wrong, right in (
+        (("execution", "show", "3"), "statos", "status"),
+        (("execution", "show", "3"), "error.mesage", "error.message"),
+        (("execution", "show", "3"), "eror.message", "error.message"),
+        (("execution", "list"), "stdout.byte", "stdout.bytes"),
+        (("pack", "show", "core"), "lable", "label"),
+    ):
+        result = history(*command, "--field", wrong)
+        assert (result.exit_code, result.stdout) == (3, "")
+        assert f"did you mean {right}?" in result.stderr
+    listed = history("execution", "list", "--fields", "id,stdout.byte", "-l", "1")
+    assert (listed.exit_code, listed.stdout) == (0, "6\t\n")
+    assert "no 'stdout.byte' in any of these: did you mean stdout.bytes?" in listed.stderr
+
+
 MEANINGLESS = [
+    (("--sort", "duration"), ("no field 'duration' to sort by", "exit_code", "did you mean duration_ms?")),
+    (("--sort", "status", "--after", "3"), ("--after", "--sort")),
     (("-s", "faild"), ("faild", "did you mean failed?")),
     (("--since", "someday"), ("--since", "someday")),
     (("--label", "novalue"), ("--label",)),

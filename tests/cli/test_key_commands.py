@@ -8,12 +8,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.conftest import DEADLINE_SECONDS
+from tests.cli.demo_pack import install_demo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -357,3 +359,74 @@ def test_an_action_gets_the_key_it_declares_and_its_log_does_not_show_it(run: Ru
         assert connection.execute("SELECT count(*) FROM execution WHERE sealed IS NOT NULL").fetchone() == (
             1,
         )
+
+
+# --- for a time
+
+
+GONE = ("--ttl", "1ms")
+"""Over before another command can begin."""
+
+
+def stored(home: Home) -> list[str]:
+    with closing(sqlite3.connect(home.database)) as connection:
+        return [ref for (ref,) in connection.execute("SELECT ref FROM key ORDER BY ref")]
+
+
+def test_a_key_with_a_time_is_read_until_then_and_says_when(run: Run) -> None:
+    run("key", "set", "ci.token", "-", "--ttl", "1h", input=SECRET)
+    assert run("key", "get", "ci.token").stdout == f"{SECRET}\n"
+    (record,) = keys_of(run)
+    lasts = datetime.fromisoformat(record["expires"]) - datetime.fromisoformat(record["updated"])
+    assert lasts == timedelta(hours=1)
+    run("key", "set", "ci.token", "-", input="another")
+    assert [key["expires"] for key in keys_of(run)] == [None]
+
+
+@pytest.mark.parametrize("command", [("get",), ("show",), ("show", "--reveal"), ("delete", "-y")])
+def test_a_key_that_has_expired_is_not_there(run: Run, command: tuple[str, ...]) -> None:
+    run("key", "set", "ci.token", "-", *GONE, input=SECRET)
+    verb, *options = command
+    result = run("key", verb, "ci.token", *options)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "no key 'ci.token'" in result.stderr
+    assert run("key", "delete", "ci.token", "--if-exists", "-y", "-q").stdout == ""
+
+
+def test_no_run_gets_a_key_that_has_expired(run: Run, tmp_path: Path) -> None:
+    install_demo(tmp_path, run)
+    run("key", "set", "password", "-", input=SECRET)
+    assert "password" in run("run", "demo.secret").stdout
+    run("key", "set", "password", "-", *GONE, input=SECRET)
+    assert "password" not in run("run", "demo.secret").stdout
+    named = run("run", "demo.secret", "password=key://password")
+    assert (named.exit_code, named.stdout) == (2, "")
+    assert "no key 'password'" in named.stderr
+
+
+def test_what_has_expired_is_deleted_by_the_next_set_list_and_prune(run: Run, home: Home) -> None:
+    for sweeping in (
+        ("key", "list"),
+        ("key", "set", "other", "--from-env", "HOME"),
+        ("execution", "prune", "--older-than", "1d"),
+    ):
+        run("key", "set", "ci.token", "-", *GONE, input=SECRET)
+        assert "ci.token" in stored(home)
+        assert run(*sweeping).exit_code == 0
+        assert "ci.token" not in stored(home)
+
+
+def test_the_name_of_a_key_that_has_expired_is_free(run: Run) -> None:
+    run("key", "set", "old.token", "-", *GONE, input=SECRET)
+    done = run("key", "set", "new.token", "-", input="other")
+    assert (done.exit_code, done.stderr) == (0, "key new.token made\n")
+    run("key", "set", "pinned.pin", "-", "--scope", "pack:core", *GONE, input=SECRET)
+    assert run("key", "set", "pinned.pin", "-", "--scope", "system", input="x").exit_code == 0
+
+
+@pytest.mark.parametrize("ttl", ["soon", "0", "-1s", "200y"])
+def test_a_time_that_is_none_is_refused_and_nothing_is_kept(run: Run, ttl: str) -> None:
+    result = run("key", "set", "ci.token", "-", f"--ttl={ttl}", input=SECRET)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--ttl" in result.stderr
+    assert keys_of(run) == []

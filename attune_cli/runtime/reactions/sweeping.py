@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.engine.limits import SWEPT_PER_TICK
-from attune_cli.runtime.store import enforcements, events, notifications, rule_memory, verdicts, webhooks
+from attune_cli.runtime.store import (
+    enforcements,
+    events,
+    keys,
+    notifications,
+    rule_memory,
+    verdicts,
+    webhooks,
+)
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
@@ -21,5 +29,6 @@ def sweep(tx: Transaction, before: Instant) -> bool:
         notifications.delete_before(tx, before, limit=SWEPT_PER_TICK),
         webhooks.delete_before(tx, before, limit=SWEPT_PER_TICK),
         rule_memory.delete_expired(tx, limit=SWEPT_PER_TICK),
+        keys.delete_expired(tx, limit=SWEPT_PER_TICK),
     )
     return most >= SWEPT_PER_TICK

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
+from attune_cli.runtime.clock import SECOND
 from attune_cli.runtime.model.entities import REDACTED
 from attune_cli.runtime.services import actions, packs
 from attune_cli.runtime.services.records import key_record
@@ -116,8 +117,12 @@ def set_key(
     scope: str | None = None,
     name: str | None = None,
     plain: bool = False,
+    ttl_seconds: float | None = None,
 ) -> Record:
-    """Keep a JSON value, sealed unless `plain`, and return the key's record; raises as `place_of` does."""
+    """Keep a JSON value, sealed unless `plain`, for ever unless a time is given, and return the key's record.
+
+    Raises as `place_of` does.
+    """
     place = place_of(tx, ref, scope=scope, name=name)
     keys.upsert(
         tx,
@@ -127,6 +132,7 @@ def set_key(
         name=place.name,
         encrypted=not plain,
         value=dump(value).encode() if plain else sealer.seal(value),
+        expires=None if ttl_seconds is None else tx.now + round(ttl_seconds * SECOND),
     )
     return key_record(find(tx, ref))
 
@@ -183,3 +189,13 @@ def delete_keys(tx: Transaction, refs: Sequence[str], *, if_exists: bool = False
     if not if_exists:
         find_all(tx, refs)
     return [ref for ref in dict.fromkeys(refs) if keys.delete(tx, ref)]
+
+
+def sweep(tx: Transaction) -> int:
+    """Delete the keys that have expired; returns how many are gone."""
+    return keys.delete_expired(tx)
+
+
+def count_expired(tx: Transaction) -> int:
+    """Return how many keys have expired and are not deleted yet."""
+    return keys.count_expired(tx)

@@ -89,4 +89,5 @@ def key_record(key: Key) -> Record:
         "encrypted": key.encrypted,
         "created": rfc3339(key.created),
         "updated": rfc3339(key.updated),
+        "expires": _time(key.expires),
     }

@@ -37,7 +37,38 @@ class Filter:
     after: int | None = None
     """Only ids below this one: how paging goes on, newest first."""
     limit: int | None = 20
-    oldest_first: bool = False
+    sort: str | None = None
+    """One of SORTABLE, ascending and with what is absent last; None: by id, newest first."""
+    reverse: bool = False
+
+
+SORTABLE: dict[str, str] = {
+    "id": "id",
+    "action_ref": "action_ref",
+    "status": "status",
+    "error.type": "json_extract(error, '$.type')",
+    "exit_code": "exit_code",
+    "timed_out": "timed_out",
+    "attempt": "attempt",
+    "original_execution": "original_execution",
+    "rerun_of": "rerun_of",
+    "parent": "parent",
+    "root": "coalesce(root, id)",
+    "enforcement": "enforcement",
+    "rule_ref": "rule_ref",
+    "trigger_ref": "trigger_ref",
+    "timeout_seconds": "timeout_seconds",
+    "stdout.bytes": "stdout_bytes",
+    "stdout.lines": "stdout_lines",
+    "stderr.bytes": "stderr_bytes",
+    "stderr.lines": "stderr_lines",
+    "created": "created",
+    "started_at": "started",
+    "finished_at": "finished",
+    "updated": "updated",
+    "duration_ms": "finished - started",
+}
+"""What executions can be sorted by: a field of their record, and what it is in the table."""
 
 
 def _where(criteria: Filter) -> tuple[str, tuple[object, ...]]:
@@ -100,12 +131,19 @@ def _of_content(criteria: Filter) -> list[Need]:
     return needs
 
 
+def _order(criteria: Filter) -> str:
+    if criteria.sort in (None, "id"):
+        # Without a sort the newest is first, and reversing that puts the oldest there.
+        return "id ASC" if (criteria.sort is None) == criteria.reverse else "id DESC"
+    value = SORTABLE[criteria.sort]
+    return f"{value} IS NULL, {value} {'DESC' if criteria.reverse else 'ASC'}, id DESC"
+
+
 def search(tx: Transaction, criteria: Filter) -> list[Execution]:
     """Return the executions that are meant, newest first unless asked otherwise."""
     where, values = _where(criteria)
-    order = "ASC" if criteria.oldest_first else "DESC"
     rows = tx.execute(
-        f"SELECT {EXECUTION_COLUMNS} FROM execution WHERE {where} ORDER BY id {order} LIMIT ?",
+        f"SELECT {EXECUTION_COLUMNS} FROM execution WHERE {where} ORDER BY {_order(criteria)} LIMIT ?",
         (*values, -1 if criteria.limit is None else criteria.limit),
     ).fetchall()
     return [execution_of(row) for row in rows]

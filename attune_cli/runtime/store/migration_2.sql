@@ -9,6 +9,9 @@ CREATE UNIQUE INDEX execution_enforcement ON execution (enforcement)
 CREATE INDEX execution_rule ON execution (rule_ref, id) WHERE rule_ref IS NOT NULL;
 CREATE INDEX execution_rule_live ON execution (rule_ref, status) WHERE rule_ref IS NOT NULL AND finished IS NULL;
 
+ALTER TABLE key ADD COLUMN expires INTEGER;
+CREATE INDEX key_expires ON key (expires) WHERE expires IS NOT NULL;
+
 CREATE INDEX rule_trigger ON rule (json_extract(definition, '$.trigger_ref'));
 CREATE INDEX rule_unless ON rule (json_extract(definition, '$.unless.trigger_ref'))
   WHERE json_extract(definition, '$.unless.trigger_ref') IS NOT NULL;

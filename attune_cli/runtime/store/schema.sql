@@ -95,8 +95,10 @@ CREATE TABLE key (
   value BLOB NOT NULL,                   -- sealed JSON, or plain JSON when not encrypted
   created INTEGER NOT NULL,
   updated INTEGER NOT NULL,
+  expires INTEGER,                       -- from then on it is as if it were not there; NULL: never
   UNIQUE (owner_type, owner, name)
 ) STRICT;
+CREATE INDEX key_expires ON key (expires) WHERE expires IS NOT NULL;
 
 -- What an execution was started with, shared by all that started with the same: an upgrade changes none.
 CREATE TABLE job (
