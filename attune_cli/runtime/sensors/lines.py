@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 
+from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.refs import qualify
 from attune_cli.runtime.services.events import MAX_PAYLOAD_BYTES
 from attune_cli.values import immutable
@@ -154,7 +155,9 @@ def _event(document: dict[str, Any], assignment: Assignment, number: int) -> Eve
 
 
 def _is_key(value: object) -> TypeGuard[str | None]:
-    return value is None or (isinstance(value, str) and 0 < len(value) <= MAX_KEY_LENGTH)
+    if value is None:
+        return True
+    return isinstance(value, str) and 0 < len(value) <= MAX_KEY_LENGTH and unfit(value) is None
 
 
 def _state(state: object, number: int) -> StateLine | Refusal:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.responses import Response
 
 from attune_cli.errors import ConflictError, DeniedError, NotFoundError, UnavailableError, UsageError
+from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.webhooks import Refusal
 from attune_cli.runtime.server.desk import desk_of
 from attune_cli.values import immutable
@@ -27,6 +28,9 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 """An event's payload with all that may stand around it."""
 
 MAX_PAGE = 1000
+_LAST_OFFSET = 2**63 - 1
+"""What SQLite can hold; no list is so long."""
+
 _BODY_SECONDS = 30.0
 _STATUSES = (
     (UsageError, 400),
@@ -178,6 +182,8 @@ def text_field(document: dict[str, Any], *names: str, required: bool = False) ->
         raise UsageError(f"{names[0]} is missing", code="missing_field")
     if value is not None and not isinstance(value, str):
         raise UsageError(f"{names[0]} is no text", code="invalid_field")
+    if value is not None and (fault := unfit(value)) is not None:
+        raise UsageError(f"{names[0]} {fault}", code="invalid_field")
     return value
 
 
@@ -228,4 +234,4 @@ def page_of(request: HTTPConnection, *, size: int = 50) -> Page:
     size = min(asked, MAX_PAGE)
     offset = number_in(request, "offset")
     number = max(1, number_in(request, "page") or 1)
-    return Page(size=size, offset=(number - 1) * size if offset is None else offset)
+    return Page(size=size, offset=min((number - 1) * size, _LAST_OFFSET) if offset is None else offset)

@@ -15,6 +15,7 @@ from attune_cli.runtime.server.answers import (
     read_body,
     read_object,
     refusal_response,
+    text_field,
 )
 from attune_cli.runtime.server.desk import desk_of
 from attune_cli.runtime.services import webhooks
@@ -130,12 +131,11 @@ async def enable(request: Request) -> Response:
     """Switch a trigger's webhook on; the body may name protections and the secret."""
     administrator(request)
     document = await read_object(request)
-    secret = document.pop("secret", None)
+    secret = text_field(document, "secret")
+    document.pop("secret", None)
     unknown = sorted(document.keys() - _CONFIG)
-    if unknown or not isinstance(secret, str | None):
-        raise UsageError(
-            f"unknown fields: {', '.join(unknown)}" if unknown else "secret is no text", code="invalid_field"
-        )
+    if unknown:
+        raise UsageError(f"unknown fields: {', '.join(unknown)}", code="invalid_field")
     changes: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value  # pyright: ignore[reportUnknownArgumentType] - checked with the rest
         for name, value in document.items()

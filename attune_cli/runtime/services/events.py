@@ -6,8 +6,9 @@ import json
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, cast
 
-from attune_cli.errors import ConflictError, DeniedError, NotFoundError, UsageError, did_you_mean
+from attune_cli.errors import ConflictError, DeniedError, Detail, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
+from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.parameters import validate
 from attune_cli.runtime.store import definitions, events, executions
 from attune_cli.values import immutable
@@ -23,6 +24,9 @@ MAX_PAYLOAD_BYTES = 1024 * 1024
 
 _RULE_INSTANCE = "rule_"
 """`rule_<id>` in `trigger_instance_id` names the only rule that is meant."""
+
+_MOST_DIGITS = 18
+"""Of an id: what SQLite can hold."""
 
 
 @immutable(kw_only=True)
@@ -109,14 +113,17 @@ def rule_of_instance(tx: Transaction, trigger_instance_id: str) -> str | None:
     digits = trigger_instance_id.removeprefix(_RULE_INSTANCE)
     if not (digits.isascii() and digits.isdecimal() and trigger_instance_id.startswith(_RULE_INSTANCE)):
         return None
+    if len(digits) > _MOST_DIGITS:
+        return None
     return definitions.ref_of(tx, "rule", int(digits))
 
 
 def _check_payload(new: NewEvent, output: dict[str, dict[str, Any]]) -> None:
-    try:
-        size = len(json.dumps(new.payload, ensure_ascii=False, allow_nan=False).encode())
-    except (ValueError, RecursionError) as error:
-        raise UsageError("the payload is no JSON document", code="invalid_payload") from error
+    parts = {"payload": new.payload, "config": new.config}
+    faults = [Detail(name, fault) for name, part in parts.items() if (fault := unfit(part)) is not None]
+    if faults:
+        raise UsageError("the event cannot be written down", code="invalid_payload", details=faults)
+    size = len(json.dumps(new.payload, ensure_ascii=False).encode())
     if size > MAX_PAYLOAD_BYTES:
         raise UsageError(
             f"the payload takes {size} bytes, {MAX_PAYLOAD_BYTES} are allowed", code="payload_too_large"

@@ -10,6 +10,7 @@ from attune_cli.runtime.clock import rfc3339
 from attune_cli.runtime.model.actions import RuntimeDefinition
 from attune_cli.runtime.model.automations import SensorDefinition
 from attune_cli.runtime.model.definitions import PackManifest
+from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.parameters import prepare, secret_pointers
 from attune_cli.runtime.model.pointers import value_at
 from attune_cli.runtime.services import pack_config
@@ -170,6 +171,9 @@ def keep_state(tx: Transaction, sensor_ref: str, name: str, value: object) -> No
     """Keep a value for a sensor, null forgetting it; raises UsageError when there are too many."""
     if not name or len(name) > MAX_STATE_NAME_LENGTH:
         raise UsageError(f"the name of a state has 1 to {MAX_STATE_NAME_LENGTH} characters")
+    fault = unfit([name, value])
+    if fault is not None:
+        raise UsageError(f"a state cannot be kept that {fault}")
     if value is not None and sensors.state_count(tx, sensor_ref, beside=name) >= MAX_STATE_NAMES:
         raise UsageError(f"a sensor keeps at most {MAX_STATE_NAMES} states")
     sensors.put_state(tx, sensor_ref, name, value)

@@ -16,6 +16,7 @@ from attune_cli.runtime.model.actions import (
 )
 from attune_cli.runtime.model.entities import REDACTED, Outcome, RunError
 from attune_cli.runtime.model.jobs import JobDefinition
+from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.parameters import prepare, secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
 from attune_cli.runtime.model.states import Status
@@ -25,8 +26,6 @@ from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from attune_cli.config import Settings
     from attune_cli.errors import AttuneError
     from attune_cli.runtime.clock import Instant
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
 IfRunning = Literal["queue", "skip", "fail", "cancel"]
 
 _KEY_PREFIX = "key://"
-
-_MAX_DEPTH = 100
-"""Levels of objects and lists in parameters: every form they are written in takes so many."""
 
 
 @immutable(kw_only=True)
@@ -135,7 +131,7 @@ def submit_faulty(
     For what nobody waits to correct: a rule's decision to act is told where its runs are looked for.
     """
     definition = submission.definition or pin(tx, submission.action_ref)
-    parameters = {name: value for name, value in submission.parameters.items() if _unfit(value) is None}
+    parameters = {name: value for name, value in submission.parameters.items() if unfit(value) is None}
     sealed = _seal(definition.action, parameters, submission.environment, sealer)
     execution_id = executions.insert(
         tx,
@@ -268,40 +264,12 @@ def check_parameters(
 
 def complete(action: ActionDefinition, given: dict[str, Any]) -> tuple[dict[str, Any], list[Detail]]:
     """Return the parameters with their defaults, and all faults: of the schema, and of what no document can hold."""
-    unfit = {name: fault for name, value in given.items() if (fault := _unfit(value)) is not None}
-    fit = {name: value for name, value in given.items() if name not in unfit}
+    faulty = {name: fault for name, value in given.items() if (fault := unfit(value)) is not None}
+    fit = {name: value for name, value in given.items() if name not in faulty}
     values, faults = prepare(action.parameters, fit)
-    others = [fault for fault in faults if fault.path.partition(".")[0] not in unfit]
-    told = [*(Detail(name, fault) for name, fault in unfit.items()), *others]
+    others = [fault for fault in faults if fault.path.partition(".")[0] not in faulty]
+    told = [*(Detail(name, fault) for name, fault in faulty.items()), *others]
     return values, sorted(told, key=lambda fault: fault.path)
-
-
-def _unfit(value: object) -> str | None:
-    """Say why a value cannot be written down, or None when it can."""
-    if not _is_shallow(value):
-        return f"is nested deeper than {_MAX_DEPTH} levels"
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except UnicodeEncodeError:
-        return "is no UTF-8 text"
-    except ValueError:
-        return "holds a number that JSON has not"
-    return None
-
-
-def _is_shallow(value: object) -> bool:
-    level: list[object] = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [item for one in level for item in _items(one)]
-        if not level:
-            return True
-    return False
-
-
-def _items(value: object) -> Collection[object]:
-    if isinstance(value, dict):
-        return cast("dict[str, object]", value).values()
-    return cast("list[object]", value) if isinstance(value, list) else ()
 
 
 def _fill_from_keys(
