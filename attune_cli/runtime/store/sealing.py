@@ -22,6 +22,7 @@ class Sealer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._key: bytes | None = None
+        self._derived: dict[str, bytes] = {}
 
     def seal(self, value: object) -> bytes:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -50,7 +51,9 @@ class Sealer:
         """Return 32 bytes that only who has the key can make, other ones for each purpose."""
         import hmac
 
-        return hmac.digest(self._read_or_make_key(), purpose.encode(), "sha256")
+        if purpose not in self._derived:
+            self._derived[purpose] = hmac.digest(self._read_or_make_key(), purpose.encode(), "sha256")
+        return self._derived[purpose]
 
     def _read_key(self) -> bytes:
         if self._key is None:
