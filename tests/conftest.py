@@ -3,7 +3,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,3 +21,13 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir=memory))
     yield folder
     shutil.rmtree(folder)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say it loudly when containers were not tested: everything else being green says nothing about them."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    reasons = [str(one.longrepr[2]) for one in skipped if isinstance(one.longrepr, tuple)]
+    left_out = [reason for reason in reasons if "containers are not tested" in reason]
+    if left_out:
+        reason = left_out[0].removeprefix("Skipped: ")
+        terminalreporter.write_line(f"WARNING: {len(left_out)} tests were skipped: {reason}", yellow=True)

@@ -60,6 +60,7 @@ OnInterrupt = Annotated[
 ]
 Propagate = Annotated[bool, Option("--propagate-exit-code", help="Exit with the action's own code.")]
 EngineChoice = Annotated[str, Option("--engine", metavar="auto|here|daemon", help="Who runs it.")]
+Image = Annotated[str | None, Option("--image", metavar="IMAGE", help="Run it in a container of this image.")]
 At = Annotated[str | None, Option("--at", metavar="T", help="Not before this time.")]
 In = Annotated[str | None, Option("--in", metavar="D", help="Not before this much time has passed.")]
 Watch = Annotated[bool, Option("--watch", hidden=True, help="The default.")]
@@ -71,6 +72,7 @@ Watch = Annotated[bool, Option("--watch", hidden=True, help="The default.")]
         "attune run action core.echo message=hi",
         "attune run action core.http_request url=https://example.com -r",
         "attune run action core.sleep seconds:=60 --timeout 5s",
+        "attune run action demo.convert file=a.png --image python:3.12-slim",
     ],
     explain=_explain,
 )
@@ -98,6 +100,7 @@ def action(
     engine: EngineChoice = "auto",
     at: At = None,
     in_: In = None,
+    image: Image = None,
     watch: Watch = False,
 ) -> int:
     """Run an action of an installed pack, show its output live, and exit as it ended."""
@@ -111,7 +114,7 @@ def action(
         no_logs=no_logs, log_prefix=log_prefix, key=key, if_running=if_running, trace=trace,
         on_interrupt=on_interrupt, propagate_exit_code=propagate_exit_code, engine=engine, at=at, in_=in_,
     )  # fmt: skip
-    return run_action(context, ref, options)
+    return run_action(context, ref, options, image=image)
 
 
 @app.command(
@@ -145,7 +148,11 @@ def file(
 
 @app.command(
     "exec",
-    examples=["attune run exec -- make backup", "attune run exec --name nightly --timeout 4m -- ./backup.sh"],
+    examples=[
+        "attune run exec -- make backup",
+        "attune run exec --name nightly --timeout 4m -- ./backup.sh",
+        "attune run exec --image alpine:3.20 -- cat /etc/os-release",
+    ],
 )
 def exec_(
     context: Context,
@@ -161,8 +168,9 @@ def exec_(
     no_logs: NoLogs = False,
     key: Key = None,
     propagate_exit_code: Propagate = False,
+    image: Image = None,
 ) -> int:
-    """Run a command line here, with your environment, and keep its output, its time and its end."""
+    """Run a command line here, with your environment, or in a container without it; keep its output and its end."""
     from attune_cli.running.options import RunOptions
     from attune_cli.running.start import run_command
 
@@ -170,4 +178,4 @@ def exec_(
         env=env, env_file=env_file, label=label, timeout=timeout, result=result, no_logs=no_logs, key=key,
         propagate_exit_code=propagate_exit_code,
     )  # fmt: skip
-    return run_command(context, command, name, options)
+    return run_command(context, command, name, options, image=image)

@@ -20,6 +20,7 @@ from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import value_at
+from attune_cli.runtime.services.containers import in_container
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.submission import Submission, complete, pin, submit
 from attune_cli.runtime.store import executions
@@ -40,14 +41,22 @@ _NOT_IN_REFS = re.compile(r"[^a-z0-9_-]+")
 # --- the three forms
 
 
-def run_action(context: Context, ref: str, options: RunOptions) -> int:
-    """Run a stored action."""
+def run_action(context: Context, ref: str, options: RunOptions, *, image: str | None = None) -> int:
+    """Run a stored action, in a container of `image` if there is one."""
     store = open_store(context.home, context.settings)
     refresh_for_run(context, store, ref)
     with store.read(SystemClock().now()) as tx:
         definition = pin(tx, ref)
     parameters = _read_parameters(context, definition.action, options)
-    return run_submission(context, store, _submission(ref, parameters, options), options)
+    submission = _submission(ref, parameters, options)
+    if image is not None:
+        limit = definition.action.timeout_seconds
+        submission = replace(
+            submission,
+            definition=in_container(definition, image),
+            timeout_seconds=options.timeout_seconds or limit or context.settings.timeout_seconds,
+        )
+    return run_submission(context, store, submission, options)
 
 
 def run_file(context: Context, path: Path, options: RunOptions) -> int:
@@ -69,9 +78,18 @@ def run_file(context: Context, path: Path, options: RunOptions) -> int:
     return run_submission(context, store, submission, options)
 
 
-def run_command(context: Context, command: Sequence[str], name: str | None, options: RunOptions) -> int:
-    """Run a command line."""
+def run_command(
+    context: Context,
+    command: Sequence[str],
+    name: str | None,
+    options: RunOptions,
+    *,
+    image: str | None = None,
+) -> int:
+    """Run a command line, in a container of `image` if there is one."""
     definition = _unstored(f"exec.{_name(name or Path(command[0]).name)}", tuple(command))
+    if image is not None:
+        definition = replace(in_container(definition, image), caller_environment=False)
     store = open_store(context.home, context.settings)
     submission = _submission(definition.action.ref, {}, options, definition)
     return run_submission(context, store, submission, options)
@@ -186,9 +204,11 @@ def _daemon_for(context: Context, submission: Submission, options: RunOptions) -
     """Return the daemon that shall run it; None when it runs here. One that drains counts as absent."""
     definition = submission.definition
     if options.engine == "here" or (
-        options.engine == "auto" and definition is not None and definition.caller_environment
+        options.engine == "auto"
+        and definition is not None
+        and (definition.caller_environment or definition.command)
     ):
-        return None  # what sees the caller's own environment runs where that is
+        return None  # what is the caller's own runs where the caller is
     daemon = read_lease(context.home.path)
     if daemon is not None and daemon.is_ready and not daemon.is_draining:
         return daemon

@@ -15,6 +15,7 @@ import pytest
 
 from attune_cli.runtime.engine.presence import HostLock
 from attune_cli.runtime.services import diagnosis
+from tests.pack_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def checks_of(run: Run, *options: str, only: str = "") -> dict[str, dict[str, An
     for one in checks:
         assert one["kind"] == "check"
         assert one["message"]
-        assert one["status"] == "ok" or one["hint"] or one["check"] in HINTLESS | {"docker"}
+        assert one["status"] == "ok" or one["hint"] or one["check"] in HINTLESS
     return {one["check"]: one for one in checks}
 
 
@@ -260,13 +261,23 @@ def test_without_a_docker_engine_only_containers_are_missed(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    assert checks_of(run, only="docker")["docker"] == {
-        "kind": "check",
-        "check": "docker",
-        "status": "warning",
-        "message": "no Docker engine: only actions in containers need it",
-        "hint": None,
-    }
+    check = checks_of(run, only="docker")["docker"]
+    assert (check["status"], "apt-get install docker.io" in check["hint"]) == ("warning", True)
+    assert check["message"] == (
+        "no Docker engine answers at unix:///nowhere/docker.sock: only actions in containers need one"
+    )
+
+
+def test_without_a_docker_engine_the_actions_that_need_one_are_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    action = "runner_type: container\nimage: alpine\ncommand: date\n"
+    files = {f"actions/a{n}.yaml": f"ref: box.a{n}\n{action}" for n in range(5)}
+    write_files(tmp_path / "box", {"pack.yaml": "ref: box\nversion: 1.0.0\n", **files})
+    assert run("pack", "install", str(tmp_path / "box")).exit_code == 0
+    message = checks_of(run, only="docker")["docker"]["message"]
+    assert message.endswith(": box.a0, box.a1, box.a2 and 2 more need one")
 
 
 class Engine(BaseHTTPRequestHandler):
@@ -303,7 +314,7 @@ def test_a_docker_engine_is_told_with_its_version(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", docker_engine)
     check = checks_of(run, only="docker")["docker"]
-    assert (check["status"], check["message"]) == ("ok", "Docker engine 99.1.2")
+    assert (check["status"], check["message"]) == ("ok", f"Docker engine 99.1.2 at {docker_engine}")
 
 
 def test_modules_that_are_compiled_at_every_start_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.docker_engine import containers_of, docker, image
+from tests.docs.pages import DOCS, File, steps
 from tests.e2e.story import Attune, show, until
 from tests.e2e.test_daemon import serving, supervisors
 from tests.pack_files import write_files
@@ -113,6 +114,45 @@ def test_a_failing_action_leaves_its_exit_code_its_stderr_and_no_container(
     assert (done.exit_code, "why" in done.stderr) == (3, True)
     assert containers_of(home_id(home)) == []
     assert show(run, "1")["error"] == {"type": "exit", "message": "why"}
+
+
+# --- the command line
+
+
+def test_any_action_runs_in_a_container_when_an_image_is_named(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path / "box", {"actions/it.py": LOOK})
+    install(run, tmp_path, entry_point="it.py", runner_type="python", image=None, output_format="json")
+    done = run("run", "action", "box.it", "--image", image(), "-r")
+    assert json.loads(done.stdout)["folder"] == "/pack", done.stderr
+    echo = run("run", "action", "core.echo", "message=hi", "--image", image())
+    assert (echo.exit_code, echo.stdout) == (0, "hi\n"), echo.stderr
+    assert show(run, "2")["timeout_seconds"] == 300
+    refused = run("run", "action", "core.http_request", "url=http://x", "--image", image())
+    assert (refused.exit_code, "cannot run in a container" in refused.stderr) == (2, True)
+    faulty = run("run", "action", "core.echo", "message=hi", "--image", "No Such!")
+    assert (faulty.exit_code, "is no name of an image" in faulty.stderr) == (2, True)
+
+
+def test_a_command_line_runs_in_a_container_with_nothing_of_the_caller(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_THIS_MACHINE", "yes")
+    done = run("run", "exec", "--image", image(), "--env", "GIVEN=1", "--", "sh", "-c", "env; id -u; exit 7")
+    assert done.exit_code == 1
+    assert {"GIVEN=1", "65534"} <= set(done.stdout.split())
+    assert "OF_THIS_MACHINE" not in done.stdout
+    assert show(run, "1")["exit_code"] == 7
+    assert run("run", "exec", "--image", image(), "--propagate-exit-code", "--", "false").exit_code == 1
+
+
+def test_the_example_of_the_how_to_does_what_the_page_says(run: Run, tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "containers.md").read_text()
+    files = [step for step in steps(page) if isinstance(step, File) and "greedy" not in step.path]
+    write_files(tmp_path, {one.path: one.text.replace("python:3.12-slim", image()) for one in files})
+    assert run("pack", "install", str(tmp_path / "sealed")).exit_code == 0
+    done = run("run", "action", "sealed.count", "text=two words", "-r")
+    assert (done.stdout, done.exit_code) == ('{"words":2}\n', 0), done.stderr
+    assert 'words":2}' in page
 
 
 # --- output

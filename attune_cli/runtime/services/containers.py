@@ -1,15 +1,18 @@
-"""What a machine lets a container do, asked before anything is started."""
+"""Actions in containers: what a machine lets them do, asked before anything is started, and others moved into one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import DeniedError, UsageError
+from attune_cli.runtime.model.actions import CONTAINER_RUNNER, HTTP_RUNNER, WORKFLOW_RUNNER
 from attune_cli.runtime.model.containers import policy_of, read_options, refusals
 
 if TYPE_CHECKING:
     from attune_cli.config import Settings
-    from attune_cli.runtime.model.actions import ActionDefinition
+    from attune_cli.runtime.model.actions import ActionDefinition, Json
+    from attune_cli.runtime.model.jobs import JobDefinition
 
 
 def check_container(action: ActionDefinition, settings: Settings) -> None:
@@ -27,3 +30,25 @@ def check_container(action: ActionDefinition, settings: Settings) -> None:
             details=refused,
             hint="attune config list",
         )
+
+
+def in_container(definition: JobDefinition, image: str) -> JobDefinition:
+    """Return the same job in a container of `image`; raises UsageError where a container means nothing."""
+    action = definition.action
+    if action.runner_type in {HTTP_RUNNER, WORKFLOW_RUNNER}:
+        raise UsageError(f"{action.ref} cannot run in a container: its runner is {action.runner_type}")
+    container: dict[str, Json] = {name: value for name, value in action.container.items() if name != "build"}
+    container["image"] = image
+    if action.runner_type != CONTAINER_RUNNER:
+        container["runtime"] = _interpreter(definition)
+    moved = replace(action, runner_type=CONTAINER_RUNNER, container=container)
+    return replace(definition, kind="docker", action=moved, runtime=None)
+
+
+def _interpreter(definition: JobDefinition) -> str:
+    """Return what runs the entry point: a runtime's name, or the command line that its pack gives it."""
+    runtime = definition.runtime
+    if runtime is None or runtime.pack_ref == "core":
+        return definition.action.runner_type
+    interpreter: dict[str, Json] = runtime.execution_config.get("interpreter") or {}
+    return " ".join([interpreter.get("binary") or "native", *(interpreter.get("args") or ())])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -226,6 +227,14 @@ def _interpreter(patient: Patient, name: str) -> Check:
     )
 
 
+def _docker(patient: Patient) -> Check:
+    """Look for the Docker engine; the actions that need one are named where the database can be read."""
+    needed_by: list[str] = []
+    with suppress(AttuneError), looking_at(patient.home.database) as connection:
+        needed_by = inspection.container_actions(connection)
+    return machine.check_docker(patient.environment, needed_by)
+
+
 CHECKS: dict[str, Callable[[Patient], Check]] = {
     "settings": _settings,
     "home": _home,
@@ -245,5 +254,5 @@ CHECKS: dict[str, Callable[[Patient], Check]] = {
     "node": lambda patient: _interpreter(patient, "node"),
     "uv": lambda patient: machine.check_uv(patient.environment),
     "git": lambda patient: machine.check_git(patient.environment),
-    "docker": lambda patient: machine.check_docker(patient.environment),
+    "docker": _docker,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import threading
 from importlib.util import cache_from_source
@@ -12,18 +11,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attune_cli
+from attune_cli.errors import AttuneError
 from attune_cli.runtime.model.quantities import format_size
+from attune_cli.runtime.runners.containers.address import engine_address
 from attune_cli.runtime.services.checks import Check, CheckStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from attune_cli.runtime.packs.interpreters import Interpreters
 
 _LITTLE_BYTES = 1024 * 1024 * 1024
 _TOO_LITTLE_BYTES = 100 * 1024 * 1024
-_DOCKER_HOST = "unix:///var/run/docker.sock"
 _DOCKER_SECONDS = 3.0
+_NAMED = 3
+"""How many actions a message names."""
+
 _PR_GET_CHILD_SUBREAPER = 37  # prctl(2)
 
 _INTERPRETERS: dict[str, tuple[str, CheckStatus, str]] = {
@@ -60,28 +63,26 @@ def check_git(environment: Mapping[str, str]) -> Check:
     return Check("git", "warning", "no git: packs cannot be installed from git URLs", "install git")
 
 
-def check_docker(environment: Mapping[str, str]) -> Check:
-    """Ask the engine that DOCKER_HOST names, or the local one, for its version."""
-    import httpx
+def check_docker(environment: Mapping[str, str], needed_by: Sequence[str]) -> Check:
+    """Ask the Docker engine for its version, where runs look for it; `needed_by` are the actions that need one."""
+    from attune_cli.runtime.runners.containers.engine import unreachable
+    from attune_cli.runtime.runners.containers.wire import EngineError, Wire
 
-    scheme, _, place = environment.get("DOCKER_HOST", _DOCKER_HOST).partition("://")
-    is_socket = scheme == "unix"
+    address = "DOCKER_HOST"
     try:
-        if is_socket:  # tried before, because the library leaves one open that cannot be connected
-            _connect(place)
-        transport = httpx.HTTPTransport(uds=place if is_socket else None)
-        with httpx.Client(transport=transport, timeout=_DOCKER_SECONDS) as client:
-            answer = client.get(f"http://{'localhost' if is_socket else place}/version")
-            version = answer.raise_for_status().json()["Version"]
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError, TypeError):
-        return Check("docker", "warning", "no Docker engine: only actions in containers need it")
-    return Check("docker", "ok", f"Docker engine {version}")
+        address = engine_address(environment)
+        version = Wire(address, patience_seconds=_DOCKER_SECONDS).ask("GET", "/version")["Version"]
+    except (AttuneError, EngineError, OSError, ValueError, LookupError, TypeError) as error:
+        fault = error if isinstance(error, AttuneError) else unreachable(address, error)
+        return Check("docker", "warning", f"{fault.message}: {_needed(needed_by)}", fault.hint)
+    return Check("docker", "ok", f"Docker engine {version} at {address}")
 
 
-def _connect(path: str) -> None:
-    with socket.socket(socket.AF_UNIX) as trial:
-        trial.settimeout(_DOCKER_SECONDS)
-        trial.connect(path)
+def _needed(actions: Sequence[str]) -> str:
+    if not actions:
+        return "only actions in containers need one"
+    more = f" and {len(actions) - _NAMED} more" if len(actions) > _NAMED else ""
+    return f"{', '.join(actions[:_NAMED])}{more} need{'s' if len(actions) == 1 else ''} one"
 
 
 def check_disk(folder: Path) -> Check:

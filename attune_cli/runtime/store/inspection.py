@@ -7,6 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from attune_cli.runtime.model.actions import CONTAINER_RUNNER
 from attune_cli.runtime.store.database import connect
 
 if TYPE_CHECKING:
@@ -145,3 +146,12 @@ def query(
     connection.set_progress_handler(lambda: None, 100_000)
     cursor = connection.execute(statement, dict(values))
     return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
+def container_actions(connection: sqlite3.Connection) -> list[str]:
+    """Return the refs of the actions that run in containers."""
+    rows = connection.execute(
+        "SELECT ref FROM action WHERE json_extract(definition, '$.runner_type') = ? ORDER BY ref",
+        (CONTAINER_RUNNER,),
+    )
+    return [ref for (ref,) in rows]

@@ -32,7 +32,8 @@ class EngineError(Exception):
 class Wire:
     """The way to the engine at `address`: unix:///path or tcp://host:port."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._patience_seconds = patience_seconds
         parts = urlsplit(address)
         self._path = parts.path if parts.scheme == "unix" else None
         self._host = (parts.hostname or "localhost", parts.port or 2375)
@@ -40,9 +41,9 @@ class Wire:
     def connect(self) -> socket.socket:
         """Raises OSError."""
         if self._path is None:
-            return socket.create_connection(self._host, timeout=PATIENCE_SECONDS)
+            return socket.create_connection(self._host, timeout=self._patience_seconds)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(self._patience_seconds)
         try:
             connection.connect(self._path)
         except OSError:
