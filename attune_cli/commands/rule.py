@@ -310,11 +310,16 @@ def try_rule(
     ] = None,
     event: Annotated[int | None, Option("--event", metavar="ID", help="A stored event.")] = None,
     last: Annotated[int | None, Option("--last", metavar="N", min=1, help="The last N events.")] = None,
+    run: Annotated[
+        bool, Option("--run", help="Where it fires, tell such an event, and run its action.")
+    ] = False,
 ) -> int:
-    """Say what a rule would make of an event, and why; nothing is started. Exit 1 when it does not fire."""
+    """Say what a rule would make of an event, and why. Exit 1 when it does not fire."""
     from attune_cli.declaring.rule_testing import TryOptions, show_test
 
-    return show_test(context, rule, TryOptions(event=event, payload=payload, items=items or (), last=last))
+    return show_test(
+        context, rule, TryOptions(event=event, payload=payload, items=items or (), last=last, run=run)
+    )
 
 
 @app.command(

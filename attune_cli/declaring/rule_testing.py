@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.declaring.rule_documents import read_rule_file
 from attune_cli.errors import NotFoundError, UsageError
 from attune_cli.output import Column
+from attune_cli.running.emitting import Delivery, emit, find_daemon, read_whole_payload
 from attune_cli.running.listing import read_time
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
@@ -20,7 +21,7 @@ from attune_cli.runtime.reactions.judging import judge
 from attune_cli.runtime.reactions.rulebook import RuleBook, ready_rule
 from attune_cli.runtime.services import installation, rules
 from attune_cli.runtime.services.event_history import verdict_record
-from attune_cli.runtime.services.events import unknown_trigger
+from attune_cli.runtime.services.events import NewEvent, unknown_trigger
 from attune_cli.runtime.store import definitions, enforcements, events, verdicts
 from attune_cli.runtime.store.events import EventFilter
 from attune_cli.runtime.store.sealing import Sealer
@@ -66,6 +67,8 @@ class TryOptions:
     payload: str | None = None
     items: Sequence[str] = ()
     last: int | None = None
+    run: bool = False
+    """Fire for real where it would: a new event like the one tested, meant for this rule alone."""
 
 
 # --- testing
@@ -81,6 +84,8 @@ def show_test(context: Context, name: str, options: TryOptions) -> int:
         records = [
             _tested(tx, rule, event, judge(tx, RuleBook(sealer), rule, event, sealer)) for event in meant
         ]
+    if options.run:
+        return _run(context, rule, meant, records)
     if context.out.is_text and len(records) == 1:
         context.out.text(explained(records[0]))
     elif len(records) == 1:
@@ -88,6 +93,25 @@ def show_test(context: Context, name: str, options: TryOptions) -> int:
     else:
         context.out.records(records, COLUMNS)
     return 0 if all(record["matched"] for record in records) else 1
+
+
+def _run(context: Context, rule: Rule, meant: list[Event], records: list[Record]) -> int:
+    """Tell an event like the one tested, so that the rule fires and its action runs; returns the run's exit code."""
+    if rule.id == 0:
+        raise UsageError(
+            "only a rule that is kept can fire", hint=f"attune apply, then attune rule test {rule.ref}"
+        )
+    if len(meant) > 1:
+        raise UsageError("--run takes one event", hint="attune rule test REF --event ID --run")
+    if context.out.is_text:
+        context.out.text(explained(records[0]))
+    if not records[0]["matched"]:
+        if not context.out.is_text:
+            context.out.record(records[0])
+        return 1
+    daemon = find_daemon(context)
+    new = NewEvent(trigger_ref=meant[0].trigger_ref, payload=meant[0].payload, rule_ref=rule.ref)
+    return emit(context, new, Delivery(wait=daemon is not None, here=daemon is None))
 
 
 def _rule(tx: Transaction, name: str) -> Rule:
@@ -135,6 +159,8 @@ def _payload(tx: Transaction, trigger_ref: str, options: TryOptions) -> object:
     if row is None:
         raise unknown_trigger(tx, trigger_ref)
     reader = ParameterReader(row.definition["output"])
+    if options.payload is not None and not options.items:
+        return read_whole_payload(options.payload)
     if options.payload is not None:
         reader.read_document(options.payload)
     reader.read_items(options.items)

@@ -57,7 +57,7 @@ def read_payload(context: Context, trigger_ref: str, items: Sequence[str], docum
         if trigger is None:
             raise unknown_trigger(tx, trigger_ref)
     if document is not None and not items:
-        return _whole_document(document)
+        return read_whole_payload(document)
     reader = ParameterReader(trigger.definition["output"])
     if document is not None:
         reader.read_document(document)
@@ -67,7 +67,7 @@ def read_payload(context: Context, trigger_ref: str, items: Sequence[str], docum
     return reader.values
 
 
-def _whole_document(text: str) -> Any:  # noqa: ANN401 - a payload is any JSON value
+def read_whole_payload(text: str) -> Any:  # noqa: ANN401 - a payload is any JSON value
     """Read JSON text, `@FILE` or `-`; anything but an object is a payload as well."""
     reader = ParameterReader({})
     try:

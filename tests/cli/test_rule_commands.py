@@ -268,6 +268,19 @@ def test_rule_test_takes_stored_events_and_payloads(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("disk")
+def test_rule_test_runs_what_fires_when_it_is_asked_to(run: Run) -> None:
+    run("rule", "create", "local.other", "--trigger", "app.disk", "--action", "core.noop")
+    assert run("rule", "test", "local.disk", "mount=/", "used=5", "--run").exit_code == 1
+    assert run("event", "list", "-q").stdout == ""
+    ran = run("rule", "test", "local.disk", "mount=/", "used=95", "--run")
+    assert ran.exit_code == 0
+    records = json.loads(run("execution", "list", "-j").stdout)
+    assert [(one["rule_ref"], one["parameters"]["message"]) for one in records] == [
+        ("local.disk", "disk / at 95 %")
+    ]
+
+
+@pytest.mark.usefixtures("disk")
 def test_a_secret_is_shown_neither_by_the_trace_nor_by_the_parameters(run: Run) -> None:
     run("key", "set", "crm.token", "-", input="sesame-open")
     run(
