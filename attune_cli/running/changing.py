@@ -13,6 +13,7 @@ from attune_cli.running.parameters import ParameterReader
 from attune_cli.running.start import run_submission
 from attune_cli.running.viewing import wait_for
 from attune_cli.runtime.clock import SECOND, SystemClock
+from attune_cli.runtime.engine.presence import is_alive
 from attune_cli.runtime.host import open_store, wake
 from attune_cli.runtime.services import executions, keys
 from attune_cli.runtime.services.records import execution_record
@@ -60,6 +61,11 @@ def cancel_executions(
             found.append(get(tx, execution.id) or execution)
     for execution in found:
         wake(context.home, execution.host)
+        if execution.host is not None and not is_alive(context.home.hosts, execution.host):
+            context.out.warning(
+                f"execution {execution.id} goes on without the daemon that began it;"
+                " the next one cancels it: attune up -d"
+            )
     if wait:
         wait_for(context, store, found, any_one=False, give_up_seconds=None)
         return 0

@@ -44,12 +44,11 @@ def serve_options(
     *, host: str | None, port: int | None, socket: str | None, no_http: bool, only: str | None
 ) -> ServeOptions:
     """Read the options of `serve`; raises UsageError."""
-    parts = PARTS if only is None else tuple(name.strip() for name in only.split(","))
-    unknown = [name for name in parts if name not in PARTS]
+    wanted = PARTS if only is None else tuple(name.strip() for name in only.split(","))
+    unknown = [name for name in wanted if name not in PARTS]
     if unknown:
         raise UsageError(f"--only: expected some of {', '.join(PARTS)}, not {', '.join(unknown)}")
-    if no_http:
-        parts = tuple(name for name in parts if name != "http")
+    parts = tuple(name for name in PARTS if name in wanted and not (no_http and name == "http"))
     return ServeOptions(host=host, port=port, socket=socket, parts=parts)
 
 

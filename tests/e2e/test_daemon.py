@@ -90,6 +90,19 @@ def test_a_killed_daemon_costs_a_run_nothing(run: Run, home: Home, slow: str, tm
     assert run("execution", "logs", "1").stdout == "begun\nended\n"
 
 
+def test_a_cancel_while_no_daemon_lives_says_who_carries_it_out(
+    run: Run, home: Home, slow: str, tmp_path: Path
+) -> None:
+    with serving(home) as first:
+        started(run, slow, tmp_path / "never")
+        first.signal(signal.SIGKILL)
+    told = run("execution", "cancel", "1")
+    assert told.exit_code == 0
+    assert "execution 1 goes on without the daemon that began it" in told.stderr
+    with serving(home):
+        assert run("execution", "wait", "1").exit_code == 130
+
+
 def test_a_run_that_ends_while_no_daemon_lives_is_known_to_the_next_command(
     run: Run, home: Home, slow: str, tmp_path: Path
 ) -> None:
