@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import ceiling, idle, output, scale, startup, throughput, webhooks
+from benchmarks import ceiling, idle, output, reactions, scale, startup, throughput, webhooks
 from benchmarks.result import Result, table
 
 BENCHMARKS = {
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "scale": scale.measure,
     "idle": idle.measure,
     "webhooks": webhooks.measure,
+    "reactions": reactions.measure,
 }
 
 

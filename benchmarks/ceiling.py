@@ -15,7 +15,7 @@ from attune_cli.runtime.model.entities import Outcome
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.services import executions as services
-from attune_cli.runtime.store import execution_search, executions, jobs
+from attune_cli.runtime.store import execution_search, executions, jobs, notifications
 from attune_cli.runtime.store.upkeep import shrink
 from benchmarks.result import Result
 
@@ -96,6 +96,6 @@ def _pruned_size(store: Store, home: Home) -> int:
     removed = 1
     while removed:
         with store.write(clock.now()) as tx:
-            removed = services.prune_outbox(tx, clock.now(), limit=5000)
+            removed = notifications.delete_before(tx, clock.now(), limit=5000)
     shrink(store.connection, full=False)
     return home.database.stat().st_size

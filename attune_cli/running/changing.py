@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from attune_cli.running.viewing import wait_for
 from attune_cli.runtime.clock import SECOND, SystemClock
 from attune_cli.runtime.engine.presence import is_alive
 from attune_cli.runtime.host import open_store, wake
+from attune_cli.runtime.reactions.sweeping import is_more_left, sweep
 from attune_cli.runtime.services import executions, keys
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.reruns import rerun
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Store
 
 _PRUNED_AT_ONCE = 500
+_SWEPT = ("notifications", "events", "verdicts", "enforcements")
+"""What goes with the executions, as records name it."""
+
 _LIVE = ("requested", "scheduled", "running", "canceling")
 
 COLUMNS = (Column("ID", "id", kind="number"), Column("ACTION", "action_ref"), Column("STATUS", "status"))
@@ -121,7 +126,7 @@ def prune_executions(
     keep: int,
     confirm: Callable[[Context, str], None],
 ) -> None:
-    """Delete ended executions and their logs in small transactions, then give the space back."""
+    """Delete ended executions and their logs, events and notifications in small transactions; give the space back."""
     seconds = seconds_of("--older-than", older_than) or 0
     store = open_store(context.home, context.settings)
     before = SystemClock().now() - round(seconds * SECOND)
@@ -132,19 +137,23 @@ def prune_executions(
     with store.read(SystemClock().now()) as tx:
         candidates = count(tx, criteria)
     if context.dry_run:
-        context.out.outcome({"kind": "pruned", "executions": candidates, "notifications": None}, [])
+        record = {"kind": "pruned", "executions": candidates}
+        context.out.outcome(record | dict.fromkeys(_SWEPT), [])
         context.out.note(f"would delete up to {candidates} executions")
         return
     if candidates:
         confirm(context, f"Delete up to {candidates} executions and their logs?")
     deleted = _delete(context, store, criteria, keep)
-    notifications = _delete_notifications(store, before)
+    swept = _sweep(store, before)
     with store.write(SystemClock().now()) as tx:
         executions.prune_jobs(tx)
         keys.sweep(tx)
     shrink(store.connection, full=False)
-    context.out.outcome({"kind": "pruned", "executions": deleted, "notifications": notifications}, [])
-    context.out.note(f"deleted {deleted} executions and {notifications} notifications")
+    record = {"kind": "pruned", "executions": deleted}
+    context.out.outcome(record | {name: swept[name] for name in _SWEPT}, [])
+    context.out.note(
+        f"deleted {deleted} executions, {swept['events']} events and {swept['notifications']} notifications"
+    )
 
 
 def _delete(context: Context, store: Store, criteria: Filter, keep: int) -> int:
@@ -159,11 +168,12 @@ def _delete(context: Context, store: Store, criteria: Filter, keep: int) -> int:
         criteria = replace(criteria, after=swept.lowest)
 
 
-def _delete_notifications(store: Store, before: int) -> int:
-    deleted = 0
+def _sweep(store: Store, before: int) -> Counter[str]:
+    """Delete notifications, and events with what rules made of them."""
+    deleted: Counter[str] = Counter()
     while True:
         with store.write(SystemClock().now()) as tx:
-            gone = executions.prune_outbox(tx, before, limit=_PRUNED_AT_ONCE * 10)
-        deleted += gone
-        if not gone:
+            swept = sweep(tx, before)
+        deleted.update(swept)
+        if not is_more_left(swept):
             return deleted

@@ -207,6 +207,18 @@ def test_enforcements_lead_to_executions(garden: Run) -> None:
     assert garden("enforcement", "list", "-s", "done").exit_code == 2
 
 
+def test_pruning_takes_events_as_old_with_it(garden: Run) -> None:
+    garden("event", "emit", "garden.dry", "area=4", "--process", "-qq")
+    garden("event", "emit", "garden.dry", "area=4")
+    kept = json.loads(garden("execution", "prune", "--older-than", "1h", "-y", "-j").stdout)
+    assert (kept["executions"], kept["events"]) == (0, 0)
+    gone = json.loads(garden("execution", "prune", "--older-than", "1ms", "-y", "-j").stdout)
+    assert {name: gone[name] for name in ("executions", "events", "verdicts", "enforcements")} == {
+        "executions": 1, "events": 1, "verdicts": 1, "enforcements": 1,
+    }  # fmt: skip
+    assert [event["pending"] for event in document(garden, "event", "list")] == [True]
+
+
 # --- timers
 
 

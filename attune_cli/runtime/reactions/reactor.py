@@ -14,7 +14,7 @@ from attune_cli.runtime.engine.limits import (
 from attune_cli.runtime.reactions import platform_events, timers
 from attune_cli.runtime.reactions.enforcing import Starter
 from attune_cli.runtime.reactions.rulebook import RuleBook
-from attune_cli.runtime.reactions.sweeping import sweep
+from attune_cli.runtime.reactions.sweeping import is_more_left, sweep
 from attune_cli.runtime.reactions.verdict_writing import VerdictWriter
 from attune_cli.runtime.store import enforcements, events, rule_index, verdicts
 from attune_cli.runtime.store import timers as timer_rows
@@ -55,8 +55,8 @@ class Reactions:
         left |= self._fire_waiting(tx)
         left |= self._start_waiting(tx)
         if self._next_sweep <= tx.now:
-            more = sweep(tx, tx.now - round(self._settings.retention_seconds * SECOND))
-            self._next_sweep = tx.now if more else tx.now + SWEEP_SECONDS * SECOND
+            swept = sweep(tx, tx.now - round(self._settings.retention_seconds * SECOND))
+            self._next_sweep = tx.now if is_more_left(swept) else tx.now + SWEEP_SECONDS * SECOND
         if left:
             return tx.now
         next_timer = timer_rows.next_due(tx) if self._fires_timers else None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MOST_TRIGGERS_KEPT = 10_000
 """Triggers whose rules are kept ready; more are read anew when their turn comes."""
 
+_MOST_RULES_KEPT = 20_000
+
 
 @immutable(kw_only=True)
 class Rule:
@@ -101,6 +103,8 @@ class RuleBook:
         if version == self._version:
             return False
         self._version = version
+        if len(self._ready) > _MOST_RULES_KEPT:
+            self._ready.clear()  # among them may be many that are deleted
         self._on_trigger.clear()
         self._averted_by.clear()
         self._configs.clear()

@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
 
 
-def sweep(tx: Transaction, before: Instant) -> bool:
-    """Delete a bounded part of what was made before an instant and is over; tells whether something is left."""
-    most = max(
-        verdicts.delete_before(tx, before, limit=SWEPT_PER_TICK),
-        enforcements.delete_before(tx, before, limit=SWEPT_PER_TICK),
-        events.delete_before(tx, before, limit=SWEPT_PER_TICK),
-        notifications.delete_before(tx, before, limit=SWEPT_PER_TICK),
-        webhooks.delete_before(tx, before, limit=SWEPT_PER_TICK),
-        rule_memory.delete_expired(tx, limit=SWEPT_PER_TICK),
-        keys.delete_expired(tx, limit=SWEPT_PER_TICK),
-    )
-    return most >= SWEPT_PER_TICK
+def sweep(tx: Transaction, before: Instant) -> dict[str, int]:
+    """Delete a bounded part of what was made before an instant and is over; returns how many of each kind."""
+    return {
+        "verdicts": verdicts.delete_before(tx, before, limit=SWEPT_PER_TICK),
+        "enforcements": enforcements.delete_before(tx, before, limit=SWEPT_PER_TICK),
+        "events": events.delete_before(tx, before, limit=SWEPT_PER_TICK),
+        "notifications": notifications.delete_before(tx, before, limit=SWEPT_PER_TICK),
+        "webhook_calls": webhooks.delete_before(tx, before, limit=SWEPT_PER_TICK),
+        "windows": rule_memory.delete_expired(tx, limit=SWEPT_PER_TICK),
+        "keys": keys.delete_expired(tx, limit=SWEPT_PER_TICK),
+    }
+
+
+def is_more_left(swept: dict[str, int]) -> bool:
+    """Tell whether a sweep has ended at its bound."""
+    return max(swept.values()) >= SWEPT_PER_TICK

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
 from attune_cli.runtime.services.records import Record, change_record, execution_record
-from attune_cli.runtime.store import execution_search, executions, jobs, notifications
+from attune_cli.runtime.store import execution_search, executions, jobs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.execution_search import Filter, Swept
@@ -106,11 +105,6 @@ def prune(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> Swept:
     Looks at `limit` at most, so that no transaction holds the file for long; the next part is below the lowest.
     """
     return execution_search.delete_ended(tx, criteria, keep=keep, limit=limit)
-
-
-def prune_outbox(tx: Transaction, before: Instant, *, limit: int) -> int:
-    """Delete notifications made before an instant, at most `limit`; returns how many."""
-    return notifications.delete_before(tx, before, limit=limit)
 
 
 def prune_jobs(tx: Transaction) -> int:

@@ -28,9 +28,13 @@ EXECUTION_COLUMNS = """id, action_ref, job, status, host, runner_ref, parent, ro
 _HOLDS_SLOT = "finished IS NULL AND status IN ('scheduled', 'running', 'canceling')"
 
 
+_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+"""Made once: json.dumps would make one for each call."""
+
+
 def dump(value: object) -> str:
     """Return compact JSON text, as every JSON column holds it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _encoder.encode(value)
 
 
 @immutable(kw_only=True)
