@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import ceiling, idle, output, reactions, scale, startup, throughput, webhooks
+from benchmarks import ceiling, containers, idle, output, reactions, scale, startup, throughput, webhooks
 from benchmarks.result import Result, table
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "idle": idle.measure,
     "webhooks": webhooks.measure,
     "reactions": reactions.measure,
+    "containers": containers.measure,
 }
 
 

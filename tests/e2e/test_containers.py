@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import sqlite3
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.docker_engine import containers_of, docker, image
 from tests.docs.pages import DOCS, File, steps
-from tests.e2e.story import Attune, show, until
+from tests.e2e.story import PATIENCE_SECONDS, Attune, processes_with, show, until
 from tests.e2e.test_daemon import serving, supervisors
 from tests.pack_files import write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Generator, Iterator
 
     from attune_cli.config import Home
     from tests.cli.conftest import Run
@@ -260,6 +264,91 @@ def test_what_a_dead_host_created_is_swept_and_what_is_not_ours_stays(
         assert foreign in docker("ps", "-aq", "--no-trunc").split()
     finally:
         docker("rm", "-f", foreign)
+
+
+@contextmanager
+def engine_that_goes(folder: Path) -> Generator[tuple[str, Callable[[], None]]]:
+    """Stand between attune and the engine; return the address, and what makes the engine go away."""
+    ways: list[socket.socket] = []
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(folder / "engine.sock"))
+    listener.listen()
+
+    def copy(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near, far = listener.accept()[0], socket.socket(socket.AF_UNIX)
+                far.connect("/var/run/docker.sock")
+                ways.extend((near, far))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=copy, args=pair, daemon=True).start()
+
+    def go() -> None:
+        (folder / "engine.sock").unlink()
+        for way in (listener, *ways):
+            with suppress(OSError):
+                way.shutdown(socket.SHUT_RDWR)
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield f"unix://{folder}/engine.sock", go
+    go() if (folder / "engine.sock").exists() else None
+    thread.join()
+    for way in (listener, *ways):
+        way.close()
+
+
+def test_an_engine_that_goes_away_in_the_middle_is_told_and_what_it_ran_is_swept_later(
+    run: Run, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(run, tmp_path, "echo begun; sleep 600")
+    with engine_that_goes(tmp_path) as (address, go):
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with Attune("run", "action", "box.it") as command:
+            until(lambda: "begun" in said(home, 1), "a container that runs")
+            go()
+            assert command.end()[0] == 1
+    assert show(run, "1")["error"]["type"] == "engine_gone"
+    assert len(containers_of(home_id(home))) == 1
+    monkeypatch.delenv("DOCKER_HOST")
+    install(run, tmp_path, "echo fine")
+    assert run("run", "action", "box.it").stdout == "fine\n"
+    assert containers_of(home_id(home)) == []
+
+
+def test_a_pull_that_hangs_is_interrupted_at_once(run: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        install(run, tmp_path, "true", image=f"127.0.0.1:{silent.getsockname()[1]}/tools:1")
+        with Attune("run", "action", "box.it") as command:
+            silent.settimeout(PATIENCE_SECONDS)
+            asking = silent.accept()[0]
+            command.signal(signal.SIGINT)
+            assert command.end()[0] == 130
+            asking.close()
+    assert show(run, "1")["status"] == "cancelled"
+
+
+def test_the_process_that_holds_the_streams_needs_little_memory_and_its_end_ends_the_container(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    install(run, tmp_path, "head -c 50000000 /dev/zero; echo whole >&2; sleep 600")
+    with Attune("run", "action", "box.it", "-q") as command:
+        until((home.runs / "1" / "stderr").exists, "all of the output")
+        shims = processes_with(str(home.runs / "1" / "container.json"))
+        assert len(shims) == 1
+        status = Path(f"/proc/{shims[0]}/status").read_text()
+        peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+        assert int(peak) < 40_000  # KiB
+        os.kill(shims[0], signal.SIGKILL)
+        assert command.end()[0] == 1
+    assert show(run, "1")["error"]["type"] == "lost"
+    assert containers_of(home_id(home)) == []
 
 
 # --- ends of their own kind

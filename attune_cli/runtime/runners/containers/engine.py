@@ -175,11 +175,18 @@ class ContainerEngine:
     def pull(self, name: str, *, credentials: dict[str, str] | None, progress: Callable[[str], None]) -> None:
         """Pull an image, telling how far it is. One that goes silent for a minute fails."""
         repository, tag = _split(name)
-        with self._explained(name) as client:
-            for line in client.pull(repository, tag=tag, stream=True, decode=True, auth_config=credentials):
-                if "error" in line:
-                    raise pull_failure(name, str(line["error"]))
-                progress(_progress(line))
+        try:
+            with self._explained(name) as client:
+                for line in client.pull(
+                    repository, tag=tag, stream=True, decode=True, auth_config=credentials
+                ):
+                    if "error" in line:
+                        raise pull_failure(name, str(line["error"]))
+                    progress(_progress(line))
+        except UnavailableError as error:
+            if error.code == "engine_silent":
+                raise pull_failure(name, f"its registry says nothing for {_PATIENCE_SECONDS} s") from error
+            raise
 
     def version(self) -> str:
         with self._explained() as client:

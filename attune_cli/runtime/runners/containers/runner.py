@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attune_cli.errors import AttuneError, DeniedError
+from attune_cli.errors import AttuneError, DeniedError, UnavailableError
 from attune_cli.runtime.clock import monotonic_seconds
 from attune_cli.runtime.model.containers import policy_of, read_options, refusals
 from attune_cli.runtime.runners.containers import specification
@@ -83,6 +83,7 @@ class DockerRunner(SupervisedRunner):
         """The input of what is created and not begun, by ref."""
         self._debts: set[str] = set()
         """Containers that could not be removed."""
+        self._closed = False
         self._swept = False
         self._sweeping = threading.Lock()
         self._removals: list[threading.Thread] = []
@@ -125,6 +126,9 @@ class DockerRunner(SupervisedRunner):
             )
         )
         ref = f"{self._journal}:{container}"
+        if self._closed:  # nobody will begin it
+            self._engine.remove(container)
+            raise UnavailableError("this host has ended", code="host_ended")
         self._waiting[ref] = b"" if file else program.stdin
         return ref
 
@@ -260,6 +264,7 @@ class DockerRunner(SupervisedRunner):
 
     def close(self) -> None:
         """Remove what was created and never begun, and wait for what is being removed."""
+        self._closed = True
         for ref in tuple(self._waiting):
             self.stop(ref)
         give_up = monotonic_seconds() + _LEAVING_SECONDS

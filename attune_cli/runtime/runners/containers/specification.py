@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.model.containers import PACK_FOLDER, TEMPORARY_FOLDER, ContainerPolicy, is_root
@@ -72,7 +73,11 @@ def specification(
     labels: dict[str, str],
 ) -> dict[str, Any]:
     """Return the arguments for `ContainerEngine.create`."""
-    mounts = [_mount(mount.source, mount.target, read_only=not mount.writable) for mount in options.mounts]
+    # What was checked is what is mounted: a link that is changed meanwhile leads nowhere else.
+    mounts = [
+        _mount(os.path.realpath(mount.source), mount.target, read_only=not mount.writable)
+        for mount in options.mounts
+    ]
     if folder is not None:
         mounts.append(_mount(str(folder), PACK_FOLDER))
     if parameter_file is not None:
