@@ -72,19 +72,19 @@ class _Unfinished:
 def _equal(self: object, other: object) -> bool:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return _fields(self) == _fields(other)
+    return members(self) == members(other)
 
 
 def _hash(self: object) -> int:
-    return hash(tuple(_fields(self).values()))
+    return hash(tuple(members(self).values()))
 
 
 def _represent(self: object) -> str:
-    inner = ", ".join(f"{name}={content!r}" for name, content in _fields(self).items())
+    inner = ", ".join(f"{name}={content!r}" for name, content in members(self).items())
     return f"{self.__class__.__qualname__}({inner})"
 
 
-def _fields(self: object) -> dict[str, object]:
+def members(self: object) -> dict[str, object]:
     """Return the fields alone: a cached property keeps its result beside them."""
     content = vars(self)
     return {one.name: content[one.name] for one in fields(cast("Any", self))}

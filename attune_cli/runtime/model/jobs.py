@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
-from attune_cli.values import immutable
+from attune_cli.values import immutable, members
+
+_ENCODER = json.JSONEncoder(default=members, sort_keys=True, separators=(",", ":"))
 
 
 @immutable(kw_only=True)
@@ -34,7 +35,7 @@ class JobDefinition:
 
         In ASCII, so that words of a command line that are no text (a file's name may be any bytes) come through.
         """
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return _ENCODER.encode(self)
 
     @cached_property
     def checksum(self) -> int:

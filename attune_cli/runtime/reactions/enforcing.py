@@ -9,17 +9,18 @@ from attune_cli.runtime.model.entities import REDACTED
 from attune_cli.runtime.model.parameters import leaf_at, secret_pointers
 from attune_cli.runtime.model.pointers import parse_pointer, put_at
 from attune_cli.runtime.services.submission import Origin, Submission, submit, submit_faulty
-from attune_cli.runtime.store import definitions, enforcements, executions
+from attune_cli.runtime.store import enforcements, executions
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.config import Settings
     from attune_cli.runtime.expressions.templates import Filled
     from attune_cli.runtime.model.events import EnforcementStatus, Event
-    from attune_cli.runtime.reactions.rulebook import Rule
+    from attune_cli.runtime.reactions.rulebook import Rule, RuleBook
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
 
+_CANNOT_ACT = {"not_found": "is gone", "disabled": "is disabled"}
 _FAULTY_PARAMETERS = frozenset({"invalid_params", "parameters_too_large"})
 
 
@@ -27,6 +28,7 @@ _FAULTY_PARAMETERS = frozenset({"invalid_params", "parameters_too_large"})
 class Starter:
     """What an execution is started with besides what its rule says. `host` owns it; None leaves it to the daemon."""
 
+    book: RuleBook
     settings: Settings
     sealer: Sealer
     host: str | None = None
@@ -60,11 +62,14 @@ def carry_out(
     tx: Transaction, starter: Starter, rule: Rule, event: Event, filled: Filled, enforcement: int
 ) -> Enforced:
     """Start the action of an enforcement whose turn has come."""
-    action = definitions.get(tx, "action", rule.definition.action_ref)
-    if action is None or not action.enabled:
-        error = f"action '{rule.definition.action_ref}' {'is disabled' if action else 'is gone'}"
-        return close(tx, enforcement, "disabled", error)
-    schema = action.definition["parameters"]
+    try:
+        job = starter.book.job(tx, rule.definition.action_ref)
+    except AttuneError as error:
+        if error.code not in _CANNOT_ACT:
+            return close(tx, enforcement, "processed", error.message)
+        reason = f"action '{rule.definition.action_ref}' {_CANNOT_ACT[error.code]}"
+        return close(tx, enforcement, "disabled", reason)
+    schema = job.action.parameters
     exposed = _exposed(schema, filled)
     if exposed:
         error = (
@@ -73,7 +78,8 @@ def carry_out(
         return close(tx, enforcement, "processed", error)
     parameters = cast("dict[str, Any]", filled.value)
     submission = Submission(
-        action_ref=action.ref,
+        action_ref=job.action.ref,
+        pinned=job,
         parameters=parameters,
         origin=Origin(
             enforcement=enforcement, rule_ref=rule.ref, trigger_ref=event.trigger_ref, depth=event.depth + 1

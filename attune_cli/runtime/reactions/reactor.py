@@ -39,7 +39,8 @@ class Reactions:
         self._settings = settings
         self._fires_timers = fires_timers
         self._book = RuleBook(sealer)
-        self._writer = VerdictWriter(self._book, Starter(settings=settings, sealer=sealer, host=host))
+        starter = Starter(book=self._book, settings=settings, sealer=sealer, host=host)
+        self._writer = VerdictWriter(self._book, starter)
         self._wanted: Wanted = {}
         self._renewing = False
         """Timers are left to be made."""

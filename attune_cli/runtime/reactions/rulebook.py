@@ -11,6 +11,7 @@ from attune_cli.runtime.model.automations import RuleDefinition
 from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.services import pack_config
+from attune_cli.runtime.services.submission import pin
 from attune_cli.runtime.store import definitions, packs, rule_index
 from attune_cli.values import immutable
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.expressions.conditions import Condition
     from attune_cli.runtime.expressions.templates import Template
+    from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.definitions import Row
     from attune_cli.runtime.store.sealing import Sealer
@@ -97,6 +99,7 @@ class RuleBook:
         self._on_trigger: dict[str, tuple[Rule, ...]] = {}
         self._averted_by: dict[str, tuple[Rule, ...]] = {}
         self._configs: dict[str, PackConfig] = {}
+        self._jobs: dict[str, JobDefinition] = {}
 
     def refresh(self, version: int) -> bool:
         """Forget what rules there are when their version is another; tells whether it was."""
@@ -108,6 +111,7 @@ class RuleBook:
         self._on_trigger.clear()
         self._averted_by.clear()
         self._configs.clear()
+        self._jobs.clear()
         return True
 
     def on_trigger(self, tx: Transaction, trigger_ref: str) -> tuple[Rule, ...]:
@@ -139,6 +143,13 @@ class RuleBook:
         found = self._configs.get(pack_ref)
         if found is None:
             found = self._configs[pack_ref] = self._read_config(tx, pack_ref)
+        return found
+
+    def job(self, tx: Transaction, action_ref: str) -> JobDefinition:
+        """Return what an action is started with as it stands; raises what `pin` raises."""
+        found = self._jobs.get(action_ref)
+        if found is None:
+            found = self._jobs[action_ref] = pin(tx, action_ref)
         return found
 
     def _read(self, rows: list[Row]) -> tuple[Rule, ...]:

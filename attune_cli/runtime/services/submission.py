@@ -47,6 +47,8 @@ class Submission:
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     definition: JobDefinition | None = None
     """Given for `run exec` and `run file`, which run what is no stored action."""
+    pinned: JobDefinition | None = None
+    """What `pin` says of the action now, where the caller knows it already."""
     labels: dict[str, str] = field(default_factory=dict[str, str])
     environment: dict[str, str] = field(default_factory=dict[str, str])
     timeout_seconds: float | None = None
@@ -87,7 +89,7 @@ def submit(
         earlier = executions.by_idempotency_key(tx, submission.action_ref, submission.idempotency_key)
         if earlier is not None:
             return Submitted(earlier, reused=True)
-    definition = submission.definition or pin(tx, submission.action_ref)
+    definition = submission.definition or submission.pinned or pin(tx, submission.action_ref)
     action = definition.action
     if definition.kind == "docker":
         check_container(action, settings)
