@@ -37,7 +37,7 @@ class Reader:
         # As an installer does it: the command is on the PATH, the Python that it uses is not.
         (commands / "attune").symlink_to(Path(sys.executable).with_name("attune"))
         mine = {name: value for name, value in os.environ.items() if not name.startswith(("ATTUNE_", "XDG_"))}
-        for name in ("CI", "PYTHONDONTWRITEBYTECODE"):
+        for name in ("CI", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE"):
             mine.pop(name, None)
         self._environment = mine | {
             "HOME": str(folder),

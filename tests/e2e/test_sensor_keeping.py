@@ -131,6 +131,7 @@ def process(world: World, ref: str) -> sensors.Process:
 def test_after_three_failures_in_a_row_one_alert_is_raised_and_the_other_sensor_is_left_in_peace(
     world: World,
 ) -> None:
+    until(lambda: process(world, "pair.good").events == 1, "the other's event")
     until(lambda: process(world, "pair.bad").restarts >= 6, "many failures")
     [alert] = told(world, "core.alert")
     assert (alert["component_ref"], alert["details"]["failures"]) == ("pair.bad", 3)
