@@ -410,3 +410,18 @@ def test_every_function_takes_any_value_or_refuses_it(text: str, one: object, ot
         expression.value(Run(scope({"a": one, "b": other})))
     except ExpressionError:
         return
+
+
+@pytest.mark.parametrize(
+    "choice", ["select('in', event.payload.b)", "selectattr('x', 'in', event.payload.b)"]
+)
+def test_looking_for_each_member_of_one_long_list_in_another_is_too_much_work(choice: str) -> None:
+    many = {"a": [{"x": n} for n in range(20_000)], "b": list(range(20_000, 40_000))}
+    with pytest.raises(ExpressionError, match="too much work"):
+        evaluate(f"event.payload.a | {choice} | length", scope(many))
+
+
+def test_a_long_list_is_looked_through_for_the_members_of_a_short_one() -> None:
+    few = {"a": [1, 19_999, -1], "b": list(range(20_000))}
+    assert evaluate("event.payload.a | select('in', event.payload.b)", scope(few)) == [1, 19_999]
+    assert evaluate("event.payload.b | select('in', event.payload.a)", scope(few)) == [1, 19_999]

@@ -56,6 +56,9 @@ def _holds(run: Run, value: Json, arguments: list[Any]) -> bool:
     if name not in TESTS:
         raise ExpressionError("there is no such test")
     run.charge(value)
+    if name == "in":
+        for container in arguments[1:]:
+            run.charge(None if isinstance(container, dict) else container)  # gone through for each member
     one = value if name in TESTS_OF_MISSING else given(value)
     return bool(_called(TESTS[name][0], one, arguments[1:], {}))
 
