@@ -21,6 +21,7 @@ from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import value_at
 from attune_cli.runtime.services.containers import in_container
+from attune_cli.runtime.model.variables import secret_values
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.submission import Submission, complete, pin, submit
 from attune_cli.runtime.store import executions
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Store
 
 _NOT_IN_REFS = re.compile(r"[^a-z0-9_-]+")
+_SHOWN_IN_LOGS = f"a secret of fewer than {SHORTEST_MASKED} characters is not masked in logs"
 
 
 # --- the three forms
@@ -148,9 +150,7 @@ def _read_parameters(context: Context, action: ActionDefinition, options: RunOpt
 def _short_secrets(action: ActionDefinition, values: dict[str, Any]) -> list[str]:
     """Warn of secrets that logs will show: masking so short a text would blacken half of every log."""
     found = [str(value_at(values, pointer)) for pointer in secret_pointers(action.parameters, values)]
-    if any(0 < len(text) < SHORTEST_MASKED for text in found):
-        return [f"a secret of fewer than {SHORTEST_MASKED} characters is not masked in logs"]
-    return []
+    return [_SHOWN_IN_LOGS] if any(0 < len(text) < SHORTEST_MASKED for text in found) else []
 
 
 def _invalid(action: ActionDefinition, reader: ParameterReader) -> UsageError:
@@ -174,6 +174,8 @@ def _invalid(action: ActionDefinition, reader: ParameterReader) -> UsageError:
 
 def run_submission(context: Context, store: Store, submission: Submission, options: RunOptions) -> int:
     """Run what is asked for: here, or apart where this command's end must not matter; returns the exit code."""
+    if any(0 < len(value) < SHORTEST_MASKED for value in secret_values(submission.environment)):
+        context.out.warning(_SHOWN_IN_LOGS)
     submission = _with_parent(context, store, submission)
     if context.dry_run:
         return _show_plan(context, store, submission)

@@ -61,6 +61,30 @@ def test_a_secret_parameter_is_sealed_and_masked_everywhere(
     assert places_of(PASSWORD, home) == []
 
 
+@pytest.mark.parametrize("by_file", [False, True])
+def test_an_extra_variable_whose_name_says_secret_is_masked_and_another_is_not(
+    run: Run, tmp_path: Path, *, by_file: bool
+) -> None:
+    (tmp_path / "env").write_text(f"API_TOKEN={TOKEN}\nREGION=north\n")
+    given = (
+        ("--env-file", str(tmp_path / "env"))
+        if by_file
+        else ("-e", f"API_TOKEN={TOKEN}", "-e", "REGION=north")
+    )
+    says = 'echo "$API_TOKEN in $REGION"; echo "$API_TOKEN" >&2'
+    result = run("run", "exec", *given, "--", "sh", "-c", says)
+    assert (result.exit_code, result.stdout) == (0, "******** in north\n")
+    assert result.stderr.startswith("********\n")
+    assert TOKEN not in run("execution", "show", "1", "-j").stdout + run("execution", "logs", "1").stdout
+    assert run("execution", "retry", "1").stdout == "******** in north\n"
+
+
+def test_a_short_extra_variable_whose_name_says_secret_is_warned_of(run: Run) -> None:
+    result = run("run", "exec", "-e", "PIN_KEY=42", "--", "sh", "-c", 'echo "$PIN_KEY"')
+    assert result.stdout == "42\n"
+    assert "a secret of fewer than 4 characters is not masked in logs" in result.stderr
+
+
 def test_the_values_of_extra_variables_are_sealed(run: Run, home: Home, tmp_path: Path) -> None:
     (tmp_path / "env").write_text(f"# a comment\n\nTOKEN='{TOKEN}'\nOTHER=plain-{TOKEN}\n")
     result = run("run", "exec", "--env-file", str(tmp_path / "env"), "-j", "--", "sh", "-c", "test -n $TOKEN")

@@ -21,6 +21,7 @@ from attune_cli.runtime.model.parameters import prepare, secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.templates import look_up
+from attune_cli.runtime.model.variables import secret_values
 from attune_cli.runtime.services.containers import check_container
 from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
@@ -309,7 +310,12 @@ def _seal(
     hidden = {pointer: value_at(parameters, pointer) for pointer in pointers}
     for pointer in pointers:
         put_at(parameters, pointer, dict(REDACTED))
-    words = sorted({word for value in hidden.values() for word in _words(value)})
+    words = sorted(
+        {
+            *(word for value in hidden.values() for word in _words(value)),
+            *secret_values(environment),
+        }
+    )
     return sealer.seal({"environment": environment, "parameters": hidden, "secrets": words})
 
 
