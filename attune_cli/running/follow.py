@@ -9,15 +9,16 @@ from attune_cli.errors import NotFoundError, UnavailableError
 from attune_cli.output import is_terminal, visible
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.services.logs import STREAMS, StreamName, read_from
+from attune_cli.runtime.services.live_logs import LiveLogs
 from attune_cli.runtime.store import executions
 
 if TYPE_CHECKING:
     import codecs
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from attune_cli.config import Home
     from attune_cli.runtime.model.entities import Execution
+    from attune_cli.runtime.services.logs import Piece, StreamName
     from attune_cli.runtime.store.database import Store, Transaction
 
 LOOK_SECONDS = 0.03
@@ -103,22 +104,21 @@ class LogCopier:
     sinks: dict[StreamName, Sink]
 
     def __post_init__(self) -> None:
-        self._offsets: dict[StreamName, int] = dict.fromkeys(STREAMS, 0)
+        self._logs = LiveLogs(self.home, self.execution_id, self.sinks)
 
     def copy(self) -> bool:
-        """Copy what is new, at most a chunk of each stream; tells whether there was anything."""
-        found = False
-        for stream, sink in self.sinks.items():
-            data = read_from(self.home, self.execution_id, stream, self._offsets[stream])
-            if data:
-                found = True
-                self._offsets[stream] += len(data)
-                sink.write(data)
-        return found
+        """Copy what is new, in the order it came; tells whether there was anything."""
+        return self._write(self._logs.look())
 
     def copy_rest(self) -> None:
-        while self.copy():
-            pass
+        self._write(self._logs.rest())
+
+    def _write(self, pieces: Iterable[Piece]) -> bool:
+        found = False
+        for piece in pieces:
+            found = True
+            self.sinks[piece.stream].write(piece.data)
+        return found
 
 
 def sinks(*, stdout: TextIO | None, stderr: TextIO | None, prefix: str = "") -> dict[StreamName, Sink]:

@@ -20,8 +20,8 @@ from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import value_at
-from attune_cli.runtime.services.containers import in_container
 from attune_cli.runtime.model.variables import secret_values
+from attune_cli.runtime.services.containers import in_container
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.submission import Submission, complete, pin, submit
 from attune_cli.runtime.store import executions

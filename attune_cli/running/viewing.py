@@ -27,6 +27,7 @@ from attune_cli.runtime.host import connect_again, open_store
 from attune_cli.runtime.inline_host import InlineHost
 from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.services import executions as services
+from attune_cli.runtime.services.live_logs import LiveLogs
 from attune_cli.runtime.services.logs import (
     CHUNK_BYTES,
     STREAMS,
@@ -34,7 +35,6 @@ from attune_cli.runtime.services.logs import (
     StreamName,
     in_order,
     lines,
-    read_from,
     tail,
 )
 from attune_cli.runtime.services.records import execution_record
@@ -42,7 +42,7 @@ from attune_cli.runtime.store import executions, notifications
 from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from attune_cli.context import Context
     from attune_cli.runtime.clock import Instant
@@ -141,23 +141,18 @@ def _stream_lines(
     context: Context, is_over: Callable[[], bool], execution_id: int, streams: tuple[StreamName, ...]
 ) -> None:
     """Print each whole line as one JSON record; what has no end yet waits for it, or for the end of the run."""
-    offsets = dict.fromkeys(streams, 0)
-    while True:
-        over = is_over()
-        found = False
-        for stream in streams:
-            data = read_from(context.home, execution_id, stream, offsets[stream])
-            whole = data[: data.rfind(b"\n") + 1]
-            if not whole and (over or len(data) == CHUNK_BYTES):
-                whole = data
-            for line in lines([Piece(stream, offsets[stream], whole, SystemClock().now())]):
-                context.out.event(line_record(execution_id, line), None)
-            offsets[stream] += len(whole)
-            found |= bool(whole)
-        if over and not found:
-            return
-        if not found:
-            time.sleep(LOOK_SECONDS)
+    live = LiveLogs(context.home, execution_id, streams)
+
+    def pieces() -> Iterator[Piece]:
+        while not is_over():
+            new = live.look()
+            yield from new
+            if not new:
+                time.sleep(LOOK_SECONDS)
+        yield from live.rest()
+
+    for line in lines(pieces(), longest_bytes=CHUNK_BYTES):
+        context.out.event(line_record(execution_id, line), None)
 
 
 def _end(context: Context, execution: Execution) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,29 @@ def test_five_megabytes_come_whole(run: Run) -> None:
     assert show(run, "1")["stdout"] == {
         "bytes": size, "lines": size // 11 + 1, "dropped_bytes": 0, "truncated": False,
     }  # fmt: skip
+
+
+TURNS = """
+wait_for() { until grep -q "$2" "$ATTUNE_HOME/runs/1/$1" 2>/dev/null; do :; done; }
+for turn in 1 2 3 4 5; do
+  echo "out $turn"; wait_for stdout "out $turn"
+  echo "err $turn" >&2; wait_for stderr "err $turn"
+done
+"""
+
+
+def test_both_streams_are_shown_live_in_the_order_they_came(home: Home) -> None:
+    command = [sys.executable, "-m", "attune_cli", "run", "exec", "-e", f"ATTUNE_HOME={home.path}"]
+    result = subprocess.run(
+        [*command, "--", "sh", "-c", TURNS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    shown = [line for line in result.stdout.splitlines() if line[:4] in ("out ", "err ")]
+    assert shown == [f"{stream} {turn}" for turn in range(1, 6) for stream in ("out", "err")]
 
 
 def test_fifty_megabytes_are_cut_marked_and_counted_and_the_run_completes(run: Run, home: Home) -> None:

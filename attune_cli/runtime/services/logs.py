@@ -72,8 +72,11 @@ def _pieces(
         offset += len(data)
 
 
-def lines(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Cut pieces into lines, each with its end; a line keeps the place and time of its beginning."""
+def lines(pieces: Iterable[Piece], *, longest_bytes: int | None = None) -> Iterator[Piece]:
+    """Cut pieces into lines, each with its end; a line keeps the place and time of its beginning.
+
+    A line that grows longer than `longest_bytes` is not waited for: it comes in several.
+    """
     begun: dict[StreamName, Piece] = {}
     for piece in pieces:
         before = begun.pop(piece.stream, None)
@@ -83,7 +86,7 @@ def lines(pieces: Iterable[Piece]) -> Iterator[Piece]:
         for line in _split(data):
             whole = Piece(piece.stream, offset, line, first.time if offset == first.offset else piece.time)
             offset += len(line)
-            if line.endswith(b"\n"):
+            if line.endswith(b"\n") or (longest_bytes is not None and len(line) >= longest_bytes):
                 yield whole
             else:
                 begun[piece.stream] = whole

@@ -7,7 +7,7 @@ that outlives the engine.
 from __future__ import annotations
 
 from attune_cli.runtime.supervisor import address
-from attune_cli.runtime.supervisor.folder import read_index
+from attune_cli.runtime.supervisor.folder import read_index, read_index_from
 from attune_cli.runtime.supervisor.journal import Fate, read_journal
 from attune_cli.runtime.supervisor.leftovers import kill_leftovers
 from attune_cli.runtime.supervisor.supervisor import Supervisor
@@ -25,5 +25,6 @@ __all__ = [
     "address",
     "kill_leftovers",
     "read_index",
+    "read_index_from",
     "read_journal",
 ]

@@ -18,8 +18,15 @@ INDEX = "index"
 
 def read_index(folder: Path) -> list[Chunk]:
     """Return the chunks in the order they came; a line that is still being written is left out."""
+    return read_index_from(folder, 0)[0]
+
+
+def read_index_from(folder: Path, offset: int) -> tuple[list[Chunk], int]:
+    """Return the chunks whose lines begin at `offset` or later, and where to go on."""
     try:
-        lines = (folder / INDEX).read_bytes().split(b"\n")
+        with (folder / INDEX).open("rb", buffering=0) as file:
+            file.seek(offset)
+            *lines, unfinished = file.read().split(b"\n")
+            return [Chunk(*map(int, line.split())) for line in lines], file.tell() - len(unfinished)
     except OSError:
-        return []
-    return [Chunk(*map(int, line.split())) for line in lines[:-1]]
+        return [], offset
