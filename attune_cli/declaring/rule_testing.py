@@ -86,6 +86,8 @@ def show_test(context: Context, name: str, options: TryOptions) -> int:
         ]
     if options.run:
         return _run(context, rule, meant, records)
+    if not rule.definition.enabled:
+        context.out.warning(f"rule {rule.ref} is disabled, and looks at no event until it is enabled")
     if context.out.is_text and len(records) == 1:
         context.out.text(explained(records[0]))
     elif len(records) == 1:
@@ -248,12 +250,38 @@ def show_history(
         found = verdicts.search(tx, wanted, limit=limit)
         if not found:
             rules.find(tx, ref)
+        silence = _silence(tx, ref, is_unasked=not found and outcome is None and since is None)
         records = [_with_outcome(tx, verdict) for verdict in found]
     if explain and context.out.is_text:
         for record in records:
             context.out.text(f"event {record['event']}, {record['created']}\n{explained(record)}")
     else:
         context.out.records(records, HISTORY_COLUMNS)
+    if silence is not None:
+        context.out.note(silence[0])
+        context.out.hint(silence[1])
+
+
+def _silence(tx: Transaction, ref: str, *, is_unasked: bool) -> tuple[str, str] | None:
+    """Return why a rule judges nothing, and the next command; None where it does, and for one that is gone."""
+    row = definitions.get(tx, "rule", ref)
+    if row is None:
+        return None
+    if not row.enabled:
+        return f"rule {ref} is disabled, and looks at no event", f"attune rule enable {ref}"
+    trigger_ref = rules.definition_of(row).trigger_ref
+    trigger = definitions.get(tx, "trigger", trigger_ref)
+    if trigger is not None and not trigger.enabled:
+        return (
+            f"trigger {trigger_ref} is disabled, and takes no event",
+            f"attune trigger enable {trigger_ref}",
+        )
+    if is_unasked:
+        return (
+            f"no event of {trigger_ref} has been judged since the rule was made or enabled",
+            f"attune event list --trigger {trigger_ref}",
+        )
+    return None
 
 
 def _with_outcome(tx: Transaction, verdict: Verdict) -> Record:

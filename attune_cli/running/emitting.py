@@ -63,7 +63,12 @@ def read_payload(context: Context, trigger_ref: str, items: Sequence[str], docum
         reader.read_document(document)
     reader.read_items(items)
     if reader.faults:
-        raise UsageError("the payload cannot be read", code="invalid_payload", details=reader.faults)
+        raise UsageError(
+            "the payload cannot be read",
+            code="invalid_payload",
+            details=reader.faults,
+            hint=f"attune trigger show {trigger_ref} (KEY:=JSON gives anything but a text)",
+        )
     return reader.values
 
 
@@ -262,6 +267,9 @@ def _tell(context: Context, store: Store, event_id: int, ended: Sequence[Executi
     for verdict in record["verdicts"]:
         if verdict["outcome"] != "fired":
             context.out.note(f"rule {verdict['rule_ref']}: {verdict['outcome']}: {verdict['reason']}")
+    if not record["verdicts"]:
+        context.out.note("no rule has judged it: none that waits for it is enabled")
+        context.out.hint(f"attune rule list --trigger {record['trigger_ref']}")
     for one in ended:
         context.out.note(f"execution {one.id} of {one.action_ref} {how_it_ended(one)}")
     _tell_later(context, record)

@@ -97,7 +97,7 @@ def status_record(context: Context, daemon: Daemon | None) -> dict[str, Any]:
     store = open_store_for_reading(context.home, context.settings)
     try:
         with store.read(SystemClock().now()) as tx:
-            record |= describe(tx)
+            record |= describe(tx, is_daemon_running=daemon is not None)
     finally:
         store.close()
     return record

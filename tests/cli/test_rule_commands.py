@@ -315,6 +315,38 @@ def test_history_tells_what_a_rule_made_of_events(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("disk")
+def test_a_rule_that_looks_at_nothing_says_so_wherever_it_is_asked(run: Run) -> None:
+    assert "no event of app.disk has been judged" in run("rule", "history", "local.disk").stderr
+    run("rule", "disable", "local.disk")
+    emitted = run("event", "emit", "app.disk", "mount=/", "used=95", "--process")
+    assert "no rule has judged it" in emitted.stderr
+    assert "rule local.disk is disabled" in run("rule", "history", "local.disk").stderr
+    assert "rule local.disk is disabled" in run("rule", "test", "local.disk", "mount=/", "used=95").stderr
+    run("rule", "enable", "local.disk")
+    run("trigger", "disable", "app.disk")
+    assert "trigger app.disk is disabled" in run("rule", "history", "local.disk").stderr
+
+
+@pytest.mark.usefixtures("disk")
+@pytest.mark.parametrize(
+    ("option", "value", "hint"),
+    [
+        ("--trigger", "app.dsk", "attune trigger list"),
+        ("--action", "core.ecko", "attune action list"),
+        ("--param", "nothing=1", "attune action params core.echo"),
+        ("--trigger", "core.crontimer", "attune trigger show core.crontimer"),
+        ("--mode", "twice", "attune schema rule"),
+    ],
+)
+def test_a_faulty_rule_names_the_command_that_shows_what_may_be_said(
+    run: Run, option: str, value: str, hint: str
+) -> None:
+    words = ("--trigger", "app.disk", "--action", "core.echo", "--param", "message=x", option, value)
+    refused = run("rule", "create", "local.other", *words, "-j")
+    assert json.loads(refused.stderr.splitlines()[-1])["error"]["hint"] == hint
+
+
+@pytest.mark.usefixtures("disk")
 def test_rules_are_listed_switched_and_deleted(run: Run) -> None:
     run("rule", "create", "local.b", "--trigger", "core.alert", "--action", "core.noop")
     assert run("rules", "ls", "--trigger", "app.disk", "-q").stdout == "local.disk\n"

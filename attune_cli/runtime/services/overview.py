@@ -15,7 +15,7 @@ _MOST_EVENTS = 100_000
 """As far as is counted: nobody needs to know by how much more a daemon is late."""
 
 
-def describe(tx: Transaction) -> dict[str, Any]:
+def describe(tx: Transaction, *, is_daemon_running: bool) -> dict[str, Any]:
     """Return `executions` by status, `pending_events`, `next_timers` and `sensors`."""
     return {
         "executions": execution_search.live_counts(tx),
@@ -27,7 +27,7 @@ def describe(tx: Transaction) -> dict[str, Any]:
         "sensors": [
             {
                 "sensor_ref": ref,
-                "status": process.status,
+                "status": process.status if is_daemon_running else "stopped",
                 "restarts": process.restarts,
                 "error": process.error,
             }

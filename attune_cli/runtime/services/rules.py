@@ -181,8 +181,22 @@ def refuse_faulty(tx: Transaction, rule: RuleDefinition) -> None:
         f"rule '{rule.ref}' has {count}; nothing was changed",
         code="invalid_rule",
         details=faults,
-        hint="attune schema rule",
+        hint=_where_to_look(rule, faults),
     )
+
+
+def _where_to_look(rule: RuleDefinition, faults: Sequence[Detail]) -> str:
+    """Return the command that shows what can be said where the first fault is."""
+    place, message = faults[0].path, faults[0].message
+    if place == "trigger_ref" and message.startswith(_MISSING_TARGETS):
+        return "attune trigger list"
+    if place == "action_ref" and message.startswith(_MISSING_TARGETS):
+        return "attune action list"
+    if place.startswith("trigger_params"):
+        return f"attune trigger show {rule.trigger_ref}"
+    if place.startswith("action_params"):
+        return f"attune action params {rule.action_ref}"
+    return "attune schema rule"
 
 
 def _refuse_pack_owned(row: Row, done: str) -> None:
