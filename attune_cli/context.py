@@ -77,6 +77,8 @@ __all__ = [
 
 Typers = pages.Typers
 
+_OF_RULES = frozenset({"show", "update", "edit", "delete", "enable", "disable", "test", "history"})
+
 _GIVEN = "attune.given"
 _ARGUMENTS = "attune.arguments"
 
@@ -230,11 +232,18 @@ class Group(_Page, TyperGroup):
         command = self.get_command(ctx, args[0])
         if command is None:
             words = " ".join([*ctx.command_path.split(" ")[1:], args[0]])
-            near = did_you_mean(args[0], self.list_commands(ctx))
+            near = did_you_mean(args[0], self.list_commands(ctx)) or self.elsewhere(args[0])
             raise UsageError(
                 f"no command {words!r}", code="unknown_command", hint=near or f"{ctx.command_path} --help"
             )
         return args[0], command, args[1:]
+
+    def elsewhere(self, word: str) -> str | None:
+        """Return the command that does what a verb of another noun would do here, or None."""
+        verb = self.verb_aliases.get(word, word)
+        return (
+            f"attune rule {verb}: a timer is a rule" if self.name == "timer" and verb in _OF_RULES else None
+        )
 
     def format_options(self, ctx: Typers, formatter: Typers) -> None:
         self.format_commands(ctx, formatter)
@@ -243,6 +252,9 @@ class Group(_Page, TyperGroup):
 
 class RefGroup(Group):
     """`run REF …` means `run action REF …`: a ref always holds a dot, a kind of run never does."""
+
+    def elsewhere(self, word: str) -> str | None:
+        return f"attune run PACK.{word}: a ref holds a dot; attune action list"
 
     def parse_args(self, ctx: Typers, args: list[str]) -> list[str]:
         return super().parse_args(ctx, ["action", *args] if self._begins_with_ref(args) else args)

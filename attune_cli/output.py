@@ -288,6 +288,8 @@ class Printer:
             self._lines(
                 table(rows, columns, width=_terminal_width(), now=self.clock.now(), color=self._color)
             )
+        elif is_terminal(sys.stderr):
+            self.note("nothing to list")
 
     def _one(self, record: Record, columns: Sequence[Column], sections: Sequence[Section]) -> None:
         columns = columns or [Column(key, key) for key in record]

@@ -7,7 +7,7 @@ from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
 
-app = Noun("Check pack and project files; needs no database.")
+app = Noun("Check the files of packs; needs no database.")
 
 
 @app.command("validate", examples=["attune validate", "attune validate packs/greenhouse --strict"])
@@ -18,7 +18,10 @@ def validate(
     ] = None,
     strict: Annotated[bool, Option("--strict", help="Warnings are errors.")] = False,
 ) -> int:
-    """Check packs and print what is wrong with file, line and column. Exit 1 when there is an error."""
+    """Check packs and print what is wrong with file, line and column. Exit 1 when there is an error.
+
+    What else a project declares (rules/, webhooks/ …) is checked by `attune apply --dry-run`.
+    """
     from attune_cli.installing.checking import validate
 
     return validate(context, paths or [], strict=strict)

@@ -60,6 +60,8 @@ class Reader:
             except DocumentError as fault:
                 self.findings.append(Finding(file.path, *fault.position, "error", fault.message))
                 continue
+            if not documents:
+                self.findings.append(Finding(file.path, 1, 1, "warning", "holds no document"))
             for document in documents:
                 self._read(file, document)
         self._refuse_twice()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from attune_cli.context import Context
     from attune_cli.declaring.applying import Step
+    from attune_cli.declaring.sources import Sources
 
 _SCOPE = "pack:"
 
@@ -33,7 +34,7 @@ def apply_files(
     context: Context, paths: Sequence[str], pruning: Pruning, *, recursive: bool, strict: bool
 ) -> None:
     """Do what files declare, and print what changed; what is to be pruned is asked about first."""
-    sources = find_sources(context, paths, recursive=recursive)
+    sources = _find(context, paths, recursive=recursive)
     look = context.dry_run
     if pruning.is_asked and not look and not context.yes:
         planned = apply(context.home, context.settings, sources, pruning, strict=strict, look=True)
@@ -54,7 +55,7 @@ def apply_files(
 
 def apply_project(context: Context) -> None:
     """Do what the files of the project declare, and say on stderr what changed."""
-    sources = find_sources(context, (), recursive=False)
+    sources = _find(context, (), recursive=False)
     outcome = apply(context.home, context.settings, sources, Pruning(), strict=False, look=False)
     _warn(context, outcome)
     for step in _changed(outcome):
@@ -65,7 +66,7 @@ def show_differences(
     context: Context, paths: Sequence[str], pruning: Pruning, *, recursive: bool, strict: bool
 ) -> int:
     """Print how what is kept differs from what files declare; returns 1 when it does."""
-    sources = find_sources(context, paths, recursive=recursive)
+    sources = _find(context, paths, recursive=recursive)
     outcome = apply(context.home, context.settings, sources, pruning, strict=strict, look=True)
     _warn(context, outcome)
     changed = _changed(outcome)
@@ -78,6 +79,14 @@ def show_differences(
             {"kind": "outcome", "changed": len(changed), "items": items}, [step.ref for step in changed]
         )
     return 1 if changed else 0
+
+
+def _find(context: Context, paths: Sequence[str], *, recursive: bool) -> Sources:
+    """Read what paths mean, and warn of what looks as if it were meant as well."""
+    sources = find_sources(context, paths, recursive=recursive)
+    for sentence in sources.overlooked:
+        context.out.warning(sentence)
+    return sources
 
 
 def _warn(context: Context, outcome: Outcome) -> None:

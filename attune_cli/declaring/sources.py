@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.config import find_project
-from attune_cli.errors import NotFoundError, UsageError
+from attune_cli.errors import NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.packs.documents import MAX_BYTES
 from attune_cli.runtime.packs.source import MANIFEST_NAMES, SUFFIXES
 from attune_cli.values import immutable
@@ -31,6 +32,8 @@ FOLDERS = {
 PACKS = "packs"
 STDIN = "-"
 
+_REF = re.compile(rb"^ref:", re.MULTILINE)
+
 
 @immutable
 class File:
@@ -47,6 +50,8 @@ class Sources:
 
     files: tuple[File, ...]
     packs: tuple[Path, ...]
+    overlooked: tuple[str, ...] = ()
+    """What looks as if it were meant, and is not read; a sentence each."""
 
 
 def find_sources(context: Context, paths: Sequence[str], *, recursive: bool) -> Sources:
@@ -78,7 +83,28 @@ def _of_project(context: Context) -> Sources:
     files: dict[str, str | None] = {}
     packs: dict[Path, None] = {}
     _look_into(root, files, packs, recursive=False)
-    return Sources(tuple(File(path, _read(path), kind) for path, kind in files.items()), tuple(packs))
+    found = tuple(File(path, _read(path), kind) for path, kind in files.items())
+    return Sources(found, tuple(packs), tuple(_overlooked(root)))
+
+
+def _overlooked(root: Path) -> Iterator[str]:
+    """Yield what lies in a project as documents do, but where or how nothing reads it."""
+    for path in _entries(root):
+        if path.is_dir():
+            near = did_you_mean(path.name, (*FOLDERS, PACKS))
+            if (
+                path.name not in {*FOLDERS, PACKS}
+                and near
+                and any(_is_document(one) for one in _entries(path))
+            ):
+                yield f"{path} is no folder that is read; {near}"
+        elif _is_document(path) and not _says_its_kind(path):
+            yield f"{path} is not read: no `kind` says what it declares"
+
+
+def _is_document(path: Path) -> bool:
+    """Tell a YAML file that names something by a ref of ours from other people's."""
+    return path.suffix in SUFFIXES and path.is_file() and _REF.search(_read(str(path))) is not None
 
 
 def _look_into(

@@ -117,7 +117,7 @@ class ParameterReader:
         try:
             return cast("object", json.loads(text))
         except ValueError as error:
-            raise ValueError(f"is not JSON: {error}") from error
+            raise ValueError(f"is not JSON: {error}; a text is given with = instead of :=") from error
         except RecursionError as error:
             raise ValueError(_TOO_DEEP) from error
 

@@ -105,6 +105,23 @@ def test_a_folder_without_documents_declares_nothing(run: Run) -> None:
     assert (applied.exit_code, applied.stdout, applied.stderr) == (0, "", "nothing is declared there\n")
 
 
+def test_what_looks_like_a_document_and_is_not_read_is_warned_of(run: Run) -> None:
+    write("attune.toml", "")
+    write("compose.yaml", "services: {}\n")
+    write("charts/values.yaml", "ref: main\n")
+    write("rule/water.yaml", RULE)
+    write("stray.yaml", "ref: local.stray\n")
+    write("rules/empty.yaml", "# later\n")
+    applied = run("apply")
+    assert applied.exit_code == 0
+    assert applied.stderr.splitlines() == [
+        "warning: rule is no folder that is read; did you mean rules?",
+        "warning: stray.yaml is not read: no `kind` says what it declares",
+        "warning: rules/empty.yaml:1:1: holds no document",
+        "nothing is declared there",
+    ]
+
+
 def test_a_sensor_is_switched(run: Run) -> None:
     document = "kind: sensor\nref: core.timer_sensor\nenabled: false\n"
     assert run("apply", "-", input=document).stdout == "updated sensor core.timer_sensor\n"

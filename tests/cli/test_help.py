@@ -46,3 +46,16 @@ def test_version_tells_all_versions(run: Run) -> None:
     record = json.loads(run("version", "-j").stdout)
     assert record["version"] == __version__
     assert {"python", "sqlite", "platform"} <= set(record)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("timer", "rm"), "attune rule delete: a timer is a rule"),
+        (("timer", "disable"), "attune rule disable: a timer is a rule"),
+        (("run", "clean"), "attune run PACK.clean: a ref holds a dot; attune action list"),
+    ],
+)
+def test_a_word_that_belongs_elsewhere_is_told_where(run: Run, words: tuple[str, str], hint: str) -> None:
+    refused = run(*words, "x")
+    assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (2, f"hint: {hint}")

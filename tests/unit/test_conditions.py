@@ -200,7 +200,7 @@ def test_the_trace_tells_what_was_seen_and_what_was_wanted() -> None:
             "field": "load",
             "wanted": "gt 'x'",
             "seen": 7.5,
-            "note": "cannot order number and string",
+            "note": "cannot order number and string: both must be numbers, or both texts",
         },
     }
 
@@ -208,7 +208,7 @@ def test_the_trace_tells_what_was_seen_and_what_was_wanted() -> None:
 def test_what_cannot_be_told_is_an_error_and_what_is_missing_is_none() -> None:
     assert (
         read_conditions([one("load", "gt", "x")])[0].judge(scope(PAYLOAD)).error
-        == "conditions.0: cannot order number and string"
+        == "conditions.0: cannot order number and string: both must be numbers, or both texts"
     )
     assert read_conditions([one("nope", "gt", 1)])[0].judge(scope(PAYLOAD)).error is None
     assert read_conditions({"expression": "event.payload.nope > 1"})[0].judge(scope(PAYLOAD)).error is None

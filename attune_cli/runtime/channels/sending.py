@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 30.0
 """How long a service may take to answer. Apprise itself waits four seconds for a connection, and for each answer."""
 
-INSTALL = "uv tool install --force 'attune-cli[notify]' (or: pip install 'attune-cli[notify]')"
+INSTALL = "uv tool install --force '.[notify]' in the clone (or, in its environment: pip install 'attune-cli[notify]')"
 
 
 class Delivery:

@@ -76,7 +76,9 @@ def order(one: object, other: object) -> int:
         return (left > right) - (left < right)
     if isinstance(one, str) and isinstance(other, str):
         return (one > other) - (one < other)
-    raise ExpressionError(f"cannot order {type_of(one)} and {type_of(other)}")
+    raise ExpressionError(
+        f"cannot order {type_of(one)} and {type_of(other)}: both must be numbers, or both texts"
+    )
 
 
 def holds(container: object, wanted: object) -> bool:

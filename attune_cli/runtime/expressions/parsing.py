@@ -59,7 +59,7 @@ def parse_expression(text: str) -> Expr:
         raise ParseError("holds a number that cannot be read") from None
     if not parser.stream.eos:
         token = parser.stream.current
-        raise ParseError(f"unexpected '{_shown(token)}'", token.lineno)
+        raise ParseError(f"unexpected '{_shown(token)}'{_meant(token)}", token.lineno)
     return tree
 
 
@@ -113,6 +113,10 @@ def _in_words(message: str) -> str:
     if message.startswith("unexpected end of template"):
         return f"ends too early{message.removeprefix('unexpected end of template')}"
     return message.replace("end of template", "the end").replace("end of print statement", "the end")
+
+
+def _meant(token: Token) -> str:
+    return "; did you mean '=='?" if token.value == "=" else ""
 
 
 def _shown(token: Token) -> str:
