@@ -264,7 +264,10 @@ def prune(
         int, Option("--keep", min=0, metavar="N", help="Keep the newest N whatever their age.")
     ] = 0,
 ) -> None:
-    """Delete old executions with their logs, events and notifications as old, and give the space back."""
+    """Delete old executions with their logs, and give the space back.
+
+    Events and notifications as old go too, unless --status or --action choose.
+    """
     from attune_cli.running.changing import prune_executions
 
     prune_executions(context, older_than=older_than, status=status, action=action, keep=keep, confirm=confirm)

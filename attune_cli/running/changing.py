@@ -21,6 +21,7 @@ from attune_cli.runtime.services import executions, keys
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.reruns import rerun
 from attune_cli.runtime.services.submission import definition_of
+from attune_cli.runtime.store import events
 from attune_cli.runtime.store.execution_search import Filter, count
 from attune_cli.runtime.store.executions import get
 from attune_cli.runtime.store.sealing import Sealer
@@ -126,7 +127,10 @@ def prune_executions(
     keep: int,
     confirm: Callable[[Context, str], None],
 ) -> None:
-    """Delete ended executions and their logs, events and notifications in small transactions; give the space back."""
+    """Delete ended executions and their logs in small transactions, and give the space back.
+
+    Events and notifications as old go as well, unless only some executions are meant.
+    """
     seconds = seconds_of("--older-than", older_than) or 0
     store = open_store(context.home, context.settings)
     before = SystemClock().now() - round(seconds * SECOND)
@@ -134,17 +138,20 @@ def prune_executions(
     criteria = Filter(
         action_ref=action, statuses=statuses, timed_out=timed_out, finished_until=before, limit=None
     )
+    is_for_all = action is None and not status
     with store.read(SystemClock().now()) as tx:
         candidates = count(tx, criteria)
+        old_events = events.count(tx, events.EventFilter(until=before)) if is_for_all else 0
+    told = f"up to {candidates} executions" + (f" and {old_events} events" if old_events else "")
     if context.dry_run:
         record = {"kind": "pruned", "executions": candidates}
         context.out.outcome(record | dict.fromkeys(_SWEPT), [])
-        context.out.note(f"would delete up to {candidates} executions")
+        context.out.note(f"would delete {told}")
         return
-    if candidates:
-        confirm(context, f"Delete up to {candidates} executions and their logs?")
+    if candidates or old_events:
+        confirm(context, f"Delete {told}, with their logs and what rules made of them?")
     deleted = _delete(context, store, criteria, keep)
-    swept = _sweep(store, before)
+    swept = _sweep(store, before) if is_for_all else Counter[str]()
     with store.write(SystemClock().now()) as tx:
         executions.prune_jobs(tx)
         keys.sweep(tx)

@@ -219,6 +219,23 @@ def test_pruning_takes_events_as_old_with_it(garden: Run) -> None:
     assert [event["pending"] for event in document(garden, "event", "list")] == [True]
 
 
+@pytest.mark.parametrize("chosen", [("--action", "core.noop"), ("-s", "bad")])
+def test_pruning_only_some_executions_leaves_every_event(garden: Run, chosen: tuple[str, ...]) -> None:
+    garden("event", "emit", "garden.dry", "area=4", "--process", "-qq")
+    pruned = json.loads(garden("execution", "prune", "--older-than", "1ms", *chosen, "-y", "-j").stdout)
+    assert {name: pruned[name] for name in ("executions", "events", "verdicts", "notifications")} == {
+        "executions": 0, "events": 0, "verdicts": 0, "notifications": 0,
+    }  # fmt: skip
+    assert len(document(garden, "event", "list")) == 1
+
+
+def test_pruning_asks_before_it_deletes_events_alone(garden: Run) -> None:
+    garden("event", "emit", "core.alert", "severity=info", "--process", "-qq")
+    refused = garden("execution", "prune", "--older-than", "1ms", "--no-input")
+    assert (refused.exit_code, "0 executions and 1 events" in refused.stderr) == (2, True)
+    assert len(document(garden, "event", "list")) == 1
+
+
 # --- timers
 
 
