@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from attune_cli.errors import UnavailableError
 from attune_cli.runtime.clock import SECOND
 from attune_cli.runtime.model.actions import ActionDefinition, Retry
 from attune_cli.runtime.model.jobs import JobDefinition
@@ -59,6 +61,7 @@ class History:
     def __post_init__(self) -> None:
         self.points = 0
         self.crashes = 0
+        self.refused_commits = 0
         self.world = self.make_world()
         if self.store is None:
             self.store = memory_store()
@@ -79,6 +82,11 @@ class History:
         if self.points in self.crash_at:
             self.crashes += 1
             raise Crash(point)
+        if point == "before commit" and self.world.is_disk_full():
+            self.refused_commits += 1
+            full = sqlite3.OperationalError("database or disk is full")
+            full.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise full
 
     def play(self) -> list[str]:
         """Play to the end and return what is wrong with it."""
@@ -92,10 +100,13 @@ class History:
                     ticks += 1
                     for number in range(submitted, min(submitted + _BURST, self.executions)):
                         submitted += self._submit(engine, number)
-                    engine.tick()
+                    if not self._tick(engine):
+                        # Who asked is told that it failed, and asks again.
+                        submitted = self._count_first_attempts()
+                        continue
                     if submitted == self.executions and not engine.has_news and not self._go_on(engine):
                         return self._verdict()
-            except Crash:
+            except (Crash, UnavailableError):
                 dead = [host for (host,) in self.database.connection.execute("SELECT id FROM host")]
                 self.world.engine_dies(with_its_runs=self.kind == "inline")
                 submitted = self._count_first_attempts()
@@ -112,12 +123,27 @@ class History:
             slots=SLOTS,
             probe=self._reached,
         )
+        self._go_on_with_trees(engine)
+        return engine
+
+    def _go_on_with_trees(self, engine: Engine) -> None:
         if self.kind == "inline":
             # A person goes on with each tree that was left ownerless (`attune execution wait`).
             engine.request(
                 lambda tx: [executions.take_tree(tx, row[0], engine.host.id) for row in _ownerless(tx)]
             )
-        return engine
+
+    def _tick(self, engine: Engine) -> bool:
+        """Tick as the engine's loop does: what finds the disk full is tried again a little later."""
+        try:
+            engine.tick()
+        except UnavailableError as error:
+            if error.code != "disk_full":
+                raise
+            self.world.now += SECOND // 5
+            self._go_on_with_trees(engine)
+            return False
+        return True
 
     def _submit(self, engine: Engine, number: int) -> int:
         engine.request(lambda tx: submit(tx, engine.host.id, number))

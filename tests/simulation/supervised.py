@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from attune_cli.config import Home, Settings
+from attune_cli.errors import UnavailableError
 from attune_cli.runtime.engine.jobs import JobReader
 from attune_cli.runtime.engine.recovery import inspect, settle
 from attune_cli.runtime.engine.tick import Engine
@@ -305,7 +307,7 @@ class DaemonHistory(History):
             inspected = inspect(
                 tx, dead, jobs, cast("dict[str, Runner]", {runner.kind: runner}), boot_id="boot"
             )
-        with self.database.write(self.world.now) as tx:
+        with suppress(UnavailableError), self.database.write(self.world.now) as tx:
             settle(tx, inspected, dead, heir=None)
 
     def _go_on(self, engine: Engine) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from attune_cli.errors import UnavailableError
 from attune_cli.runtime.engine import admission, recovery, tick
 from attune_cli.runtime.engine.effects import Start
 from attune_cli.runtime.model.states import Status
@@ -195,6 +196,21 @@ def an_end_is_told_before_it_is_written_down(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Supervisor, "end", end)
 
 
+def a_fact_does_not_wait_when_its_commit_fails(patch: pytest.MonkeyPatch) -> None:
+    real = tick.Engine.tick
+
+    def forgetful(self: tick.Engine) -> None:
+        heard = len(self._facts)
+        try:
+            real(self)
+        except UnavailableError:
+            for _ in range(heard):
+                self._facts.popleft()
+            raise
+
+    patch.setattr(tick.Engine, "tick", forgetful)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
@@ -234,8 +250,15 @@ def test_the_simulation_finds(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> 
     look_for_it(History)
 
 
-def look_for_it(history_class: type[History]) -> None:
-    knobs = Knobs(failure=0.5, prepare=0.5, duplicate_fact=0.3, lost=0.4, ignores_stop=0.5)
+def test_the_simulation_of_a_full_disk_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_fact_does_not_wait_when_its_commit_fails(monkeypatch)
+    look_for_it(History, full_disk=0.3)
+
+
+def look_for_it(history_class: type[History], *, full_disk: float = 0.0) -> None:
+    knobs = Knobs(
+        failure=0.5, prepare=0.5, duplicate_fact=0.3, lost=0.4, ignores_stop=0.5, full_disk=full_disk
+    )
     for seed in range(20):
         for point in range(0, 120, 3):
             history = history_class(

@@ -46,6 +46,16 @@ def test_a_daemon_that_crashes_at_any_point_costs_its_runs_nothing(seed: int) ->
         assert history.play() == [], f"seed {seed}, crash at points {point} and {point + 25}"
 
 
+@pytest.mark.parametrize("history_class", [History, DaemonHistory])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_commits_that_find_the_disk_full_lose_and_double_nothing(
+    seed: int, history_class: type[History]
+) -> None:
+    history = history_class(seed, knobs=Knobs(full_disk=0.4), cancels=frozenset({2, 5}))
+    assert history.play() == []
+    assert history.refused_commits
+
+
 def _stranger(path: Path) -> Store:
     connection = connect(path)
     connection.execute("PRAGMA synchronous=OFF")
@@ -102,6 +112,7 @@ def test_the_swarm_finds_nothing(seed: int) -> None:
         lost=chance.choice([0.0, 0.5]),
         clock_jump=chance.choice([0.0, 0.2]),
         ignores_stop=chance.choice([0.0, 0.5]),
+        full_disk=chance.choice([0.0, 0.0, 0.3]),
     )
     kind, history_class = chance.choice((*((kind, History) for kind in KINDS), ("daemon", DaemonHistory)))
     history = history_class(

@@ -39,6 +39,8 @@ class Knobs:
     lost: float = 0.1
     clock_jump: float = 0.0
     ignores_stop: float = 0.1
+    full_disk: float = 0.0
+    """How often a commit finds the disk full; a moment later there may be room again."""
 
 
 @dataclass
@@ -74,6 +76,9 @@ class World:
 
     def clock(self) -> WorldClock:
         return WorldClock(self)
+
+    def is_disk_full(self) -> bool:
+        return self.knobs.full_disk > 0 and self.chance.random() < self.knobs.full_disk
 
     def advance(self, due: Instant | None) -> bool:
         """Move to the next thing that happens, an event or `due`; False when nothing will ever happen."""
