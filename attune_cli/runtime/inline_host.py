@@ -18,7 +18,7 @@ from attune_cli.runtime.host import boot_id, docker_runner
 from attune_cli.runtime.model.entities import Host
 from attune_cli.runtime.runners.launch import Launcher
 from attune_cli.runtime.runners.process import ProcessRunner
-from attune_cli.runtime.runners.supervised import journal_path
+from attune_cli.runtime.runners.supervised import forget_notes, journal_path
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor import Supervisor
@@ -70,6 +70,7 @@ class InlineHost:
             jobs=JobReader(self.sealer),
             slots=settings.slots,
             poke=lambda other: ring_host(home.hosts, other),
+            committed=lambda facts: forget_notes(home, facts),
         )
         self._loop = EngineLoop(
             engine=self._engine,

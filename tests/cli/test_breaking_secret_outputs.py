@@ -89,3 +89,8 @@ def test_a_run_whose_secrets_cannot_be_sealed_fails_and_says_why(process: Run, h
     assert error["type"] == "no_key"
     assert "it has 5 bytes, not 32" in error["message"]
     assert _kept_in(home) == []
+
+
+def test_a_run_whose_end_is_committed_leaves_only_its_logs(run: Run, home: Home) -> None:
+    assert run("run", "vault.nested", "-qq").exit_code == 0
+    assert sorted(file.name for file in (home.runs / "1").iterdir()) == ["index", "stdout"]

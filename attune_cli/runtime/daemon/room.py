@@ -21,6 +21,7 @@ from attune_cli.runtime.host import boot_id, connect_again, docker_runner
 from attune_cli.runtime.model.entities import Host
 from attune_cli.runtime.runners.launch import Launcher
 from attune_cli.runtime.runners.process import ProcessRunner
+from attune_cli.runtime.runners.supervised import forget_notes
 from attune_cli.runtime.store import executions, hosts
 from attune_cli.runtime.supervisor import address
 from attune_cli.runtime.supervisor.client import SupervisorClient
@@ -132,6 +133,7 @@ class EngineRoom:
     def _committed(self, facts: Sequence[Fact]) -> None:
         self._processes.committed(facts)
         self._containers.committed(())
+        forget_notes(self._home, facts)
 
     def _sweep_containers(self) -> None:
         """Remove the containers that dead hosts made and nobody runs; without an engine there is nothing to sweep."""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.actions import ActionDefinition, OutputFormat
     from attune_cli.runtime.supervisor import RunExit, StreamSummary
 
+OUTPUTS_NOTE = "secret-outputs"
+"""The file of a run's folder that holds its secret outputs, sealed, until they are committed."""
+
 _STDOUT_IN_RECORD_BYTES = 256 * 1024
 _STDERR_TAIL_BYTES = 16 * 1024
 _WHOLE_STDERR_LINES = 5

@@ -2,19 +2,27 @@
 
 The true values are sealed beside the result. The logs are written before anybody knows them, so they are
 cleaned when the run is over. Where no document can be read, the values are not known: then stdout is withheld.
+
+Between the cleaning and the commit the logs no longer say what the record does not say yet. So what was found is
+first written down in the run's folder, sealed. Whoever settles the run after a crash goes on from there. After the
+commit it is deleted; after a crash it stays until its run is pruned.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from attune_cli.errors import UnavailableError
 from attune_cli.runtime.model.entities import REDACTED, Outcome
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
-from attune_cli.runtime.runners.results import parse_output, stdout_in_record
+from attune_cli.runtime.runners.results import OUTPUTS_NOTE, parse_output, stdout_in_record
 from attune_cli.runtime.supervisor.mask import MASK, SHORTEST_SECRET_BYTES
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,39 +31,94 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.actions import ActionDefinition, Schema
     from attune_cli.runtime.store.sealing import Sealer
 
+_PARSED = frozenset({"data", "output_error", "data_truncated", "data_bytes", "data_format"})
+"""What a result says of the document in stdout."""
+
 _WITHHELD = b"[OUTPUT WITHHELD: it may hold secret outputs]\n"
+
+
+@immutable
+class _Found:
+    """What stdout said: what the result holds of it, its secrets marked, and those by their pointers."""
+
+    parsed: dict[str, Any]
+    hidden: dict[str, Any]
+    is_withheld: bool
+
+    @property
+    def is_kept(self) -> bool:
+        return self.parsed.get("data") is not None
 
 
 def hide_secret_outputs(outcome: Outcome, action: ActionDefinition, folder: Path, sealer: Sealer) -> Outcome:
     """Return the outcome with the secret values of its data sealed and marked, and clean the logs of them.
 
-    Raises OSError and UnavailableError; the logs are clean when the values cannot be sealed.
+    Raises OSError and UnavailableError; the logs are clean when the values cannot be sealed. After a crash it can be
+    called again, for the outcome that the cleaned logs seem to tell.
     """
-    result = dict(outcome.result or {})
     if not outcome.stdout.bytes:
         return outcome
-    log = folder / "stdout"
-    kept = result.get("data") is not None
-    # A run that failed and a document too large for the record have printed their secrets, too.
-    document = {"data": result["data"] if kept else parse_output(log.read_bytes(), action.output_format)[0]}
-    hidden = {pointer: value_at(document, pointer) for pointer in _pointers(action.output, document["data"])}
-    spellings = {spelling for value in hidden.values() for spelling in _spellings(value)}
-    for stream in (log, folder / "stderr"):
-        _clean(stream, spellings)
-    if document["data"] is None or outcome.stdout.dropped_bytes:
+    found = _noted(folder, sealer)
+    if found is None:
+        found = _find(outcome, action, folder)
+        if found.hidden or found.is_withheld:
+            _note(found, folder, sealer)
+    spellings = {spelling for value in found.hidden.values() for spelling in _spellings(value)}
+    for stream in ("stdout", "stderr"):
+        _clean(folder / stream, spellings)
+    if found.is_withheld:
         withhold(folder)
-    for pointer in hidden:
-        put_at(document, pointer, dict(REDACTED))
-    if kept:
-        result["data"] = document["data"]
+    result = {
+        key: value for key, value in (outcome.result or {}).items() if key not in _PARSED
+    } | found.parsed
     if "stdout" in result:
-        result |= stdout_in_record(folder, log.stat().st_size)
+        result |= stdout_in_record(folder, (folder / "stdout").stat().st_size)
     error = outcome.error
     if error is not None:
         error = replace(error, message=_masked_text(error.message, spellings))
         result["error"] = error.message
-    sealed = sealer.seal(hidden) if hidden and kept else None
+    sealed = sealer.seal(found.hidden) if found.hidden and found.is_kept else None
     return replace(outcome, result=result, error=error, result_sealed=sealed)
+
+
+def _find(outcome: Outcome, action: ActionDefinition, folder: Path) -> _Found:
+    parsed = {key: value for key, value in (outcome.result or {}).items() if key in _PARSED}
+    is_kept = parsed.get("data") is not None
+    # A run that failed and a document too large for the record have printed their secrets, too.
+    data = (
+        parsed["data"] if is_kept else parse_output((folder / "stdout").read_bytes(), action.output_format)[0]
+    )
+    document = {"data": data}
+    hidden = {pointer: value_at(document, pointer) for pointer in _pointers(action.output, data)}
+    for pointer in hidden:
+        put_at(document, pointer, dict(REDACTED))
+    if is_kept:
+        parsed["data"] = document["data"]
+    return _Found(parsed, hidden, data is None or outcome.stdout.dropped_bytes > 0)
+
+
+def _note(found: _Found, folder: Path, sealer: Sealer) -> None:
+    """Write down what the cleaning takes away. Where that cannot be done only a crash would miss it."""
+    with suppress(OSError, UnavailableError):
+        sealed = sealer.seal([found.parsed, found.hidden, found.is_withheld])
+        fresh = folder / f"{OUTPUTS_NOTE}.new"
+        with fresh.open("wb") as file:
+            file.write(sealed)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(folder / OUTPUTS_NOTE)
+
+
+def _noted(folder: Path, sealer: Sealer) -> _Found | None:
+    try:
+        sealed = (folder / OUTPUTS_NOTE).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return _Found(*sealer.unseal(sealed))
+    except UnavailableError:
+        withhold(folder)  # it may not have been cleaned
+        raise
 
 
 def withhold(folder: Path) -> None:

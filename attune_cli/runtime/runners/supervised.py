@@ -20,7 +20,7 @@ from attune_cli.runtime.model.entities import Outcome, RunError, Stream
 from attune_cli.runtime.model.facts import Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.model.parameters import has_secrets
 from attune_cli.runtime.runners.api import Ended, Lost, Standing
-from attune_cli.runtime.runners.results import outcome_of
+from attune_cli.runtime.runners.results import OUTPUTS_NOTE, outcome_of
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor import address, kill_leftovers, read_journal
 from attune_cli.values import immutable
@@ -260,6 +260,14 @@ def _written(log: Path) -> Stream:
         return Stream()
     lines = content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
     return Stream(bytes=len(content), lines=lines)
+
+
+def forget_notes(home: Home, facts: Sequence[Fact]) -> None:
+    """Delete the notes of secret outputs whose runs' ends are committed now."""
+    for fact in facts:
+        if isinstance(fact, RunEnded):
+            with suppress(OSError):
+                (home.runs / str(fact.execution) / OUTPUTS_NOTE).unlink(missing_ok=True)
 
 
 def journal_path(home: Home, name: str) -> Path:
