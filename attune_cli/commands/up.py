@@ -55,5 +55,10 @@ def _apply(context: Context) -> None:
     is_project = find_project(context.directory, os.environ) is not None
     if is_project and read_lease(context.home.path) is None:
         from attune_cli.declaring.showing import apply_project
+        from attune_cli.errors import AttuneError
 
-        apply_project(context)
+        try:
+            apply_project(context)
+        except AttuneError:
+            context.out.note("the daemon is not started; --no-apply starts it without what the files say")
+            raise

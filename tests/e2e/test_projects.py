@@ -23,6 +23,7 @@ def test_a_project_comes_up_with_what_its_files_declare(run: Run) -> None:
     rule.write_text("ref: local.water\ntrigger_ref: core.alert\naction_ref: garden.helo\n")
     refused = run("-C", "garden", "up", "-d", "--port", "0", "--no-http")
     assert (refused.exit_code, "garden/rules/water.yaml:3:13" in refused.stderr) == (2, True)
+    assert "the daemon is not started; --no-apply" in refused.stderr
     assert run("status", "-qq").exit_code == 6
     rule.write_text(rule.read_text().replace("helo", "hello") + "action_params: {name: soil}\n")
     started = run("-C", "garden", "up", "-d", "--port", "0", "--no-http")

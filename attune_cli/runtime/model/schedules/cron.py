@@ -49,9 +49,9 @@ def faults(expression: str) -> list[str]:
         return _faults_of_alias(expression.strip())
     written = _written(expression)
     if len(written) != len(_FIELDS):
-        return [f"expected 5 or 6 fields, got {len(written)}"]
+        return [f"expected 5 or 6 fields, not {len(written)}"]
     found = [
-        f"{name} '{field}' is none: expected {values}, a list, a range or a step"
+        f"'{field}' is no {name}: expected {values}, a list, a range or a step"
         for index, (field, (name, values)) in enumerate(zip(written, _FIELDS, strict=True))
         if not _is_readable(index, _spelled(index, field))
     ]
