@@ -116,6 +116,21 @@ def test_what_is_written_in_a_linked_pack_counts_at_once(run: Run, demo: Path) -
     assert run("run", "action", "demo.fresh").exit_code == 3
 
 
+def test_rules_and_triggers_written_in_a_linked_pack_show_at_once(run: Run, demo: Path) -> None:
+    assert run("pack", "install", "demo", "--link").exit_code == 0
+    write_files(demo, {"triggers/rain.yaml": "ref: demo.rain\nlabel: Rain\n"})
+    assert "demo.rain" in run("trigger", "list").stdout
+    write_files(demo, {"triggers/rain.yaml": "ref: demo.rain\nlabel: Much rain\n"})
+    assert run("trigger", "show", "demo.rain", "--field", "label").stdout == "Much rain\n"
+    rule = "ref: demo.shut\ntrigger_ref: demo.rain\naction_ref: demo.hello\n"
+    write_files(demo, {"rules/shut.yaml": f"{rule}label: Shut\n"})
+    assert "demo.shut" in run("rule", "list").stdout
+    write_files(demo, {"rules/shut.yaml": f"{rule}label: Shut it\n"})
+    assert run("rule", "show", "demo.shut", "--field", "label").stdout == "Shut it\n"
+    write_files(demo, {"rules/open.yaml": rule.replace("shut", "open")})
+    assert "demo.open" in str(document(run("pack", "show", "demo", "-j").stdout)["contents"])
+
+
 def test_a_fault_written_in_a_linked_pack_is_told_and_leaves_what_was_known(run: Run, demo: Path) -> None:
     assert run("pack", "install", "demo", "--link").exit_code == 0
     write_files(demo, {"actions/bad.yaml": "ref: demo.bad\nentry_point: gone.sh\n"})
