@@ -282,6 +282,25 @@ def test_a_rule_reads_keys_of_the_system_and_of_its_pack_only(stage: ReactionSta
     assert stage.parameters() == [{"token": "hunter22"}, {"token": None}]
 
 
+def test_an_event_cannot_choose_the_key_that_an_action_gets(stage: ReactionStage) -> None:
+    with stage.store.write(stage.clock.now()) as tx:
+        for ref in ("prod.token", "test.token"):
+            keys.upsert(
+                tx, ref=ref, owner_type="system", owner="", name=ref, encrypted=True,
+                value=stage.sealer.seal("hunter22" if ref == "test.token" else "sesame66"),
+            )  # fmt: skip
+    stage.action(
+        "demo.job", parameters={"token": {"type": "string", "secret": True}, "note": {"type": "string"}}
+    )
+    stage.rule("chosen", action_params={"token": "{{ event.payload.x }}"})
+    stage.rule("named", action_params={"token": "key://{{ event.payload.stage }}.token"})
+    stage.rule("noted", action_params={"note": "{{ event.payload.x }}"})
+    stage.emit(payload={"x": "key://prod.token", "stage": "test"})
+    chosen = stage.verdicts(rule_ref="demo.chosen")[0]
+    assert (chosen.outcome, "token" in chosen.reason) == ("error", True)
+    assert stage.parameters() == [{"token": "hunter22"}, {"note": "key://prod.token"}]
+
+
 # --- loops
 
 

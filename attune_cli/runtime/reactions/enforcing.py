@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.model.entities import REDACTED
 from attune_cli.runtime.model.parameters import leaf_at, secret_pointers
-from attune_cli.runtime.model.pointers import parse_pointer, put_at
-from attune_cli.runtime.services.submission import Origin, Submission, submit, submit_faulty
+from attune_cli.runtime.model.pointers import format_pointer, parse_pointer, put_at
+from attune_cli.runtime.services.submission import (
+    KEY_PREFIX,
+    Origin,
+    Submission,
+    submit,
+    submit_faulty,
+)
 from attune_cli.runtime.store import enforcements, executions
 from attune_cli.values import immutable
 
@@ -76,6 +82,10 @@ def carry_out(
             f"{', '.join(exposed)}: a secret value may only be given to a parameter that is declared secret"
         )
         return close(tx, enforcement, "processed", error)
+    foreign = _keys_named_by_event(schema, rule, filled)
+    if foreign:
+        error = f"{', '.join(foreign)}: what an event says may not name a key; the rule itself may"
+        return close(tx, enforcement, "processed", error)
     parameters = cast("dict[str, Any]", filled.value)
     submission = Submission(
         action_ref=job.action.ref,
@@ -122,6 +132,26 @@ def _exposed(schema: dict[str, Any], filled: Filled) -> list[str]:
     """Return the parameters by which a secret would get out: those that hold one and are not declared secret."""
     paths = [parse_pointer(pointer) for pointer in sorted(filled.secrets)]
     return [".".join(path) for path in paths if not _is_declared_secret(schema, path)]
+
+
+def _keys_named_by_event(schema: dict[str, Any], rule: Rule, filled: Filled) -> list[str]:
+    """Return the secret parameters that name a key of which the rule says nothing.
+
+    Whoever sends events would choose what secret an action gets. What came from secrets, no event has said.
+    """
+    written = rule.definition.action_params
+    return [
+        name
+        for name, value in cast("dict[str, Any]", filled.value).items()
+        if _names_a_key(value)
+        and not _names_a_key(written.get(name))
+        and format_pointer([name]) not in filled.secrets
+        and _is_declared_secret(schema, [name])
+    ]
+
+
+def _names_a_key(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(KEY_PREFIX)
 
 
 def _is_declared_secret(schema: dict[str, Any], path: list[str]) -> bool:

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 IfRunning = Literal["queue", "skip", "fail", "cancel"]
 
-_KEY_PREFIX = "key://"
+KEY_PREFIX = "key://"
+"""What stands before the ref of a key where a secret parameter takes its value from there."""
 
 
 @immutable(kw_only=True)
@@ -285,10 +286,10 @@ def _fill_from_keys(
         if leaf.get("secret") is not True:
             continue
         value = filled.get(name)
-        if isinstance(value, str) and value.startswith(_KEY_PREFIX):
-            key = keys.get(tx, value.removeprefix(_KEY_PREFIX))
+        if isinstance(value, str) and value.startswith(KEY_PREFIX):
+            key = keys.get(tx, value.removeprefix(KEY_PREFIX))
             if key is None:
-                faults.append(Detail(name, f"no key '{value.removeprefix(_KEY_PREFIX)}'"))
+                faults.append(Detail(name, f"no key '{value.removeprefix(KEY_PREFIX)}'"))
                 continue
             filled[name] = keys.read_value(key, sealer)
         elif value is None:
