@@ -353,6 +353,9 @@ def test_the_process_that_holds_the_streams_needs_little_memory_and_its_end_ends
 
 # --- ends of their own kind
 
+FORK = """exec python3 -c 'import os, time; [os.fork() or time.sleep(60) for _ in range(40)]'"""
+"""Each child only sleeps, so that it is the first process that is refused."""
+
 FILL = """exec python3 -c 'open("/tmp/x", "wb").write(bytes(9999999))'"""
 
 
@@ -370,7 +373,7 @@ def test_an_interrupted_container_that_ignores_term_is_killed(run: Run, home: Ho
     ("script", "keys", "error", "message"),
     [
         ("exec python3 -c 'x = bytearray(1 << 28)'", {"memory": "64MiB"}, "out_of_memory", "ran out of memory"),
-        ("exec python3 -c 'import os; [os.fork() for _ in range(9)]'", {"pids": 20}, "exit", "Resource temporarily"),
+        (FORK, {"pids": 20}, "exit", "Resource temporarily"),
         (FILL, {"tmpfs": {"/tmp": "1MiB"}}, "exit", "No space left on device"),
         ("echo x >/x", {}, "exit", "Read-only file system"),
         ("", {"command": ["nosuch"]}, "not_started", "nosuch"),
