@@ -6,7 +6,7 @@ Reads only the transaction and its instant, and writes nothing: what is to be re
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.clock import SECOND, rfc3339
@@ -194,5 +194,15 @@ def _what_does_not_hold(trace: Trace) -> str:
             return f"{name}: {entry['note']}"
         if "seen" in entry:
             wanted = entry["wanted"]
-            return f"{name}: wanted {wanted if isinstance(wanted, str) else shown(wanted)}, seen {shown(entry['seen'])}"
+            return (
+                f"{name}: wanted {wanted if isinstance(wanted, str) else shown(wanted)}, seen {_seen(entry)}"
+            )
     return "a condition does not hold"
+
+
+def _seen(entry: dict[str, Any]) -> str:
+    """Say what was seen: the value of a field, or the names of an expression with their values."""
+    seen = entry["seen"]
+    if "field" in entry or not isinstance(seen, dict) or not seen:
+        return shown(seen)
+    return ", ".join(f"{name} = {shown(one)}" for name, one in cast("dict[str, object]", seen).items())
