@@ -19,12 +19,13 @@ from attune_cli.runtime.model.parameters import prepare
 from attune_cli.runtime.sensors.intake import new_event, told
 from attune_cli.runtime.sensors.launch import SensorLauncher, reason, write_state
 from attune_cli.runtime.sensors.lines import EventLine, Refusal, StateLine
-from attune_cli.runtime.sensors.process import SensorProcess
+from attune_cli.runtime.sensors.process import SensorProcess, mark
 from attune_cli.runtime.services import events, sensors
 from attune_cli.runtime.store import definitions
 from attune_cli.runtime.store import sensors as stored
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.store.sensors import Interest
+from attune_cli.runtime.supervisor.leftovers import kill_marked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,7 @@ _TRIAL_RULE = 0
 """The id of a rule that is made up for the trial: rules of the file begin at 1."""
 
 _GRACE_SECONDS = 2.0
+_STATE = "state.json"
 
 
 def try_sensor(
@@ -56,15 +58,16 @@ def try_sensor(
             context.home, environment=os.environ, allow=context.settings.environment_allow
         )
         try:
-            launch = launcher.launch(assignment, state_file=folder / "state.json", api={})
+            launch = launcher.launch(assignment, state_file=folder / _STATE, api={})
             launcher.prepare(launch)
-            write_state(folder / "state.json", state)
+            write_state(folder / _STATE, state)
         except OSError as error:
             raise RunFailedError(f"sensor '{ref}' cannot be started: {reason(error)}") from error
         trial = _Trial(context, store, assignment, once=once)
         asyncio.run(trial.run(launch, seconds))
         trial.judge()
     finally:
+        kill_marked(mark(str(folder / _STATE)))  # what went its own way, also when Ctrl-C ended the trial
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -249,3 +249,14 @@ def test_a_trial_prints_what_a_sensor_would_tell_and_says_how_it_went(run: Run, 
     garden.grow("tell(trigger='dry', payload={})\n")
     refused = run("sensor", "test", "garden.probe")
     assert (refused.exit_code, "line 1 refused" in refused.stderr) == (1, True)
+
+
+def test_a_trial_leaves_no_process_that_went_its_own_way(run: Run, garden: Garden) -> None:
+    garden.grow(
+        "if os.fork() == 0:\n    os.setsid()\n"
+        "    if os.fork() == 0: os.execvp('sleep', ['sleep', '613.25'])\n    os._exit(0)\n"
+        "os.wait()\n"
+        "tell(trigger='dry', payload={'number': 1})\ntime.sleep(600)\n"
+    )
+    assert run("sensor", "test", "garden.probe", "--once").exit_code == 0
+    assert processes_with("613.25") == []
