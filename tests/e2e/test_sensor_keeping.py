@@ -168,7 +168,7 @@ def test_what_a_sensor_tells_waits_while_too_many_events_wait_to_be_judged(world
         await asyncio.wait([third], timeout=0.3)
         assert not third.done()
         assert len(told(world, "pair.good")) == 2
-        world.request(lambda tx: events.mark_judged(tx, [event.id for event in events.pending(tx, limit=9)]))
+        world.request(lambda tx: [events.mark_judged(tx, one.id) for one in events.pending(tx, limit=9)])
         assert list(await asyncio.wait_for(third, 10)) == []
 
     asyncio.run(flood())

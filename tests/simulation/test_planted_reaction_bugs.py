@@ -59,7 +59,7 @@ def an_event_is_marked_before_it_is_judged(patch: pytest.MonkeyPatch) -> None:
     real = VerdictWriter.judge_event
 
     def judge_event(self: VerdictWriter, tx: Transaction, event: Any, **rest: Any) -> Any:
-        verdict_writing.events.mark_judged(tx, [event.id])
+        verdict_writing.events.mark_judged(tx, event.id)
         commit_in_the_middle(tx)
         return real(self, tx, event, **rest)
 

@@ -33,13 +33,14 @@ class VerdictWriter:
     def judge_event(self, tx: Transaction, event: Event, *, most: int = VERDICTS_PER_TICK) -> int | None:
         """Let each rule that an event concerns judge it; returns how many did, None when more than `most` are left."""
         self._avert(tx, event)
-        done = verdicts.rules_that_judged(tx, event.id)
-        left = [rule for rule in self._concerned(tx, event) if rule.id not in done]
+        concerned = self._concerned(tx, event)
+        done = verdicts.rules_that_judged(tx, event.id) if concerned else ()
+        left = [rule for rule in concerned if rule.id not in done]
         for rule in left[:most]:
             self._judge(tx, rule, event)
         if len(left) > most:
             return None
-        events.mark_judged(tx, [event.id])
+        events.mark_judged(tx, event.id)
         return len(left)
 
     def _concerned(self, tx: Transaction, event: Event) -> tuple[Rule, ...]:

@@ -99,11 +99,9 @@ def backlog(tx: Transaction, *, limit: int) -> int:
     return int(tx.execute(statement, (limit,)).fetchone()[0])
 
 
-def mark_judged(tx: Transaction, event_ids: list[int]) -> None:
-    """Say that every rule has had its say about these."""
-    tx.execute(
-        "UPDATE event SET pending = 0 WHERE id IN (SELECT value FROM json_each(?))", (dump(event_ids),)
-    )
+def mark_judged(tx: Transaction, event_id: int) -> None:
+    """Say that every rule has had its say about an event."""
+    tx.execute("UPDATE event SET pending = 0 WHERE id = ?", (event_id,))
 
 
 def search(tx: Transaction, wanted: EventFilter, *, limit: int, offset: int = 0) -> list[Event]:
