@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from attune_cli.errors import ConflictError, UnavailableError
+from attune_cli.runtime.server.connection import Connection
 from attune_cli.runtime.server.desk import Desk
 from attune_cli.runtime.server.feed import Feed
 from attune_cli.runtime.server.routes import application
@@ -157,7 +158,7 @@ class Server:
         config = uvicorn.Config(
             application(desk),
             loop="asyncio",
-            http="h11",
+            http=Connection,
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,
