@@ -122,7 +122,7 @@ def test_a_faulty_schedule_says_what_is_wrong_and_can_be_mended(stage: ReactionS
     assert timer is not None
     assert timer.state == "faulty"
     assert timer.error is not None
-    assert "trigger_params.expression: minute '61'" in timer.error
+    assert "trigger_params.expression: '61' is no minute" in timer.error
     assert "timer.misfire" in timer.error
     stage.advance(1)
     stage.rule("cron", CRON, trigger_params={"expression": "* * * * *"})

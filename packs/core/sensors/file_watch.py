@@ -66,7 +66,7 @@ class Watcher:
     def _watch(self) -> None:
         quiet = round(self.config["quiet_seconds"] * 1000)
         inode = self._path.stat().st_ino
-        say(f"watching {self._path}")
+        is_watching = False
         for changes in watch(
             self._path,
             watch_filter=None,
@@ -77,6 +77,10 @@ class Watcher:
             yield_on_timeout=True,
             recursive=self.config["recursive"],
         ):
+            if not is_watching:
+                # Said when the first look is over: from here on nothing is missed.
+                is_watching = True
+                say(f"watching {self._path}")
             for path, change in merged(changes):
                 self._tell(path, change)
             if not self._path.exists() or self._path.stat().st_ino != inode:
