@@ -129,12 +129,13 @@ def _document(name: str, wish: Wish, *, enabled: bool) -> Document:
         "rules": list(wish.subjects.rules),
         "actions": list(wish.subjects.actions),
         "triggers": list(wish.subjects.triggers),
-        "rate": None if wish.rate == Rate() else f"{wish.rate.messages}/{_span(wish.rate.window_seconds)}",
+        "rate": None if wish.rate == Rate() else f"{wish.rate.messages}/{span(wish.rate.window_seconds)}",
         "enabled": None if enabled else False,
     }
     return {name: value for name, value in written.items() if value not in (None, [])}
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Return a span as a rate names it: in words where they say exactly the same."""
     words = format_duration(seconds)
     return words if parse_duration(words) == seconds else format(seconds, "f")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from attune_cli.runtime.model.quantities import format_duration, parse_duration
+from attune_cli.declaring.channel_documents import span
+from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.model.webhooks import ALGORITHMS, MAX_BODY_BYTES, STYLES, WebhookConfig
 from attune_cli.runtime.services import webhooks as services
 from attune_cli.runtime.store import webhooks
@@ -86,9 +87,9 @@ def _rate(fields: Fields) -> tuple[int | None, float]:
     written = fields.text("rate")
     if not written:
         return None, _DEFAULT.rate_seconds
-    count, _, span = written.partition("/")
+    count, _, window = written.partition("/")
     try:
-        return int(count), parse_duration(span)
+        return int(count), parse_duration(window)
     except ValueError:
         fields.error(f"'rate': expected calls in a span such as 60/1m, got '{written}'", "rate")
     return None, _DEFAULT.rate_seconds
@@ -106,9 +107,7 @@ def _document(ref: str, config: WebhookConfig, *, enabled: bool) -> Document:
     """Return a webhook as its file says it: what is as it would be anyway is left out."""
     rate = None
     if config.rate_count is not None:
-        span = format_duration(config.rate_seconds)
-        exact = parse_duration(span) == config.rate_seconds
-        rate = f"{config.rate_count}/{span if exact else format(config.rate_seconds, 'f')}"
+        rate = f"{config.rate_count}/{span(config.rate_seconds)}"
     written: Document = {
         "ref": ref,
         "style": config.style,

@@ -16,8 +16,9 @@ from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store
 from attune_cli.runtime.model.parameters import prepare
+from attune_cli.runtime.runners.supervised import reason
 from attune_cli.runtime.sensors.intake import new_event, told
-from attune_cli.runtime.sensors.launch import SensorLauncher, reason, write_state
+from attune_cli.runtime.sensors.launch import SensorLauncher, write_state
 from attune_cli.runtime.sensors.lines import EventLine, Refusal, StateLine
 from attune_cli.runtime.sensors.process import SensorProcess, mark
 from attune_cli.runtime.services import events, sensors

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.clock import SECOND, rfc3339
+from attune_cli.runtime.runners.supervised import reason
 from attune_cli.runtime.sensors.bridge import commit, in_thread
 from attune_cli.runtime.sensors.intake import EngineIntake
-from attune_cli.runtime.sensors.launch import reason, write_state
+from attune_cli.runtime.sensors.launch import write_state
 from attune_cli.runtime.sensors.logs import RotatedLog
 from attune_cli.runtime.sensors.process import SensorProcess, mark
 from attune_cli.runtime.services import events as taking

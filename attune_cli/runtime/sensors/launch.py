@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attune_cli.errors import AttuneError, NotFoundError, UsageError
+from attune_cli.errors import NotFoundError, UsageError
 from attune_cli.runtime.packs.environments import build_environment
 from attune_cli.runtime.packs.interpreters import Interpreters
 from attune_cli.runtime.packs.toolchain import Toolchain, toolchain_for
@@ -130,12 +130,3 @@ def tethered(argv: tuple[str, ...]) -> tuple[str, ...]:
         return argv  # elsewhere its closed streams tell it
     tether = str(Path(__file__).with_name("tether.py"))
     return (sys.executable, "-I", "-S", tether, str(os.getpid()), *argv)
-
-
-def reason(error: Exception) -> str:
-    """Say what kept a sensor from starting, in text that can be kept: a path in it need not be UTF-8."""
-    if isinstance(error, AttuneError):
-        text = "\n".join([error.message, *(detail.message for detail in error.details)])
-    else:
-        text = str(error) or type(error).__name__
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-def _time(instant: Instant | None) -> str | None:
+def time_or_none(instant: Instant | None) -> str | None:
     return None if instant is None else rfc3339(instant)
 
 
@@ -49,10 +49,10 @@ def execution_record(execution: Execution) -> Record:
         "cancel_reason": execution.cancel_reason,
         "stdout": _stream(execution.stdout),
         "stderr": _stream(execution.stderr),
-        "created": _time(execution.created),
-        "started_at": _time(execution.started),
-        "finished_at": _time(execution.finished),
-        "updated": _time(execution.updated),
+        "created": time_or_none(execution.created),
+        "started_at": time_or_none(execution.started),
+        "finished_at": time_or_none(execution.finished),
+        "updated": time_or_none(execution.updated),
         "duration_ms": duration,
     }
 
@@ -89,5 +89,5 @@ def key_record(key: Key) -> Record:
         "encrypted": key.encrypted,
         "created": rfc3339(key.created),
         "updated": rfc3339(key.updated),
-        "expires": _time(key.expires),
+        "expires": time_or_none(key.expires),
     }

@@ -15,6 +15,7 @@ from attune_cli.runtime.model.parameters import prepare, secret_pointers
 from attune_cli.runtime.model.pointers import value_at
 from attune_cli.runtime.services import pack_config
 from attune_cli.runtime.services.environments import content_folder
+from attune_cli.runtime.services.records import time_or_none
 from attune_cli.runtime.store import definitions, packs, sensors
 from attune_cli.values import immutable
 
@@ -231,12 +232,12 @@ def _record(row: Row, known: Mapping[str, sensors.Process], *, is_daemon_running
         "enabled": row.enabled,
         "state": _state(row, process, is_daemon_running=is_daemon_running),
         "pid": process.pid if is_kept else None,
-        "started": _time(process.started),
+        "started": time_or_none(process.started),
         "restarts": process.restarts,
         "events": process.events,
         "refused": process.refused,
-        "last_event": _time(process.last_event),
-        "next_start": _time(process.next_start if is_kept else None),
+        "last_event": time_or_none(process.last_event),
+        "next_start": time_or_none(process.next_start if is_kept else None),
         "error": process.error,
         "created": rfc3339(row.created),
         "updated": rfc3339(row.updated),
@@ -249,10 +250,6 @@ def _state(row: Row, process: sensors.Process, *, is_daemon_running: bool) -> st
     if not _is_process(row):
         return "built in"
     return process.status if is_daemon_running else "stopped"
-
-
-def _time(instant: Instant | None) -> str | None:
-    return None if instant is None else rfc3339(instant)
 
 
 def set_enabled(tx: Transaction, refs: Iterable[str], *, enabled: bool) -> dict[str, list[str]]:
