@@ -60,6 +60,19 @@ def test_what_cannot_be_prepared_fails(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
+    ("patterns", "is_tried"),
+    [((), True), (("refused",), True), (("never", "^connection .*80$"), True), (("^refused",), False)],
+)
+def test_only_an_error_that_a_pattern_finds_is_tried_again(
+    stage: Stage, patterns: tuple[str, ...], is_tried: bool
+) -> None:
+    execution = stage.submit(retry=Retry(count=1, on_error=patterns))
+    error = RunError(type="exit", message="connection refused by host 80")
+    stage.end(execution, Outcome(succeeded=False, exit_code=1, error=error))
+    assert (stage.row(execution).next_attempt is not None) is is_tried
+
+
+@pytest.mark.parametrize(
     ("backoff", "waits"),
     [("constant", [10, 10, 10]), ("linear", [10, 20, 25]), ("exponential", [10, 20, 25])],
 )

@@ -40,13 +40,22 @@ def end(tx: Transaction, execution: Startable, outcome: Outcome, retry: Retry, *
     if outcome.succeeded:
         return executions.finish(tx, execution, Status.COMPLETED, outcome)
     status = Status.ABANDONED if lost else Status.FAILED
-    due = None if _never_can(outcome) else next_due(retry, execution.attempt, tx.now)
+    due = next_due(retry, execution.attempt, tx.now) if _may_succeed(outcome, retry) else None
     if due is None or execution.cancel_requested is not None:
         return executions.finish(tx, execution, status, outcome)
     following = executions.insert_next_attempt(tx, execution, due=due, host=execution.host)
     return executions.finish(tx, execution, status, outcome, next_attempt=following)
 
 
-def _never_can(outcome: Outcome) -> bool:
-    """Tell a failure that another attempt would only repeat: there was nothing that could be started."""
-    return outcome.error is not None and outcome.error.type in {"not_started", "no_runner"}
+def _may_succeed(outcome: Outcome, retry: Retry) -> bool:
+    """Tell whether another attempt is worth it: something could be started, and the error is one to try again."""
+    error = outcome.error
+    if error is not None and error.type in {"not_started", "no_runner"}:
+        return False
+    return not retry.on_error or (error is not None and _is_among(error.message, retry.on_error))
+
+
+def _is_among(message: str, patterns: tuple[str, ...]) -> bool:
+    from attune_cli.runtime.expressions.patterns import found
+
+    return any(found(pattern, message) for pattern in patterns)

@@ -11,6 +11,7 @@ from attune_cli.runtime.expressions.expression import read_expression
 from attune_cli.runtime.expressions.faults import Fault, ParseError, fault_at, place_of
 from attune_cli.runtime.expressions.json_values import type_of
 from attune_cli.runtime.expressions.templates import unknown_names
+from attune_cli.runtime.model.templates import without_braces
 
 if TYPE_CHECKING:
     from attune_cli.runtime.expressions.condition_nodes import Node, Steps
@@ -99,7 +100,7 @@ class ConditionReader:
         if not isinstance(written, str):
             self._fault(here, f"expected an expression in text, got {type_of(written)}")
             return None
-        text, start = _without_braces(written)
+        text, start = without_braces(written)
         try:
             expression = read_expression(text)
         except ParseError as error:
@@ -163,11 +164,3 @@ def _is_criteria(written: dict[str, Any]) -> bool:
     return not any(name in written for name in (*_GROUPS, "expression")) and all(
         isinstance(inner, dict) and "type" in inner for inner in written.values()
     )
-
-
-def _without_braces(written: str) -> tuple[str, int]:
-    """Return an expression without the `{{ }}` that may stand around it, and where it begins."""
-    text = written.strip()
-    if not (text.startswith("{{") and text.endswith("}}")):
-        return written, 0
-    return text[2:-2], written.find("{{") + 2

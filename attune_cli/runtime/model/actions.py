@@ -34,6 +34,14 @@ class Retry:
     delay_seconds: float = 0.0
     backoff: Backoff = "constant"
     max_delay_seconds: float | None = None
+    on_error: tuple[str, ...] = ()
+    """Patterns (RE2): only an error in which one is found is tried again. None of them means every error."""
+
+    @classmethod
+    def from_json(cls, document: dict[str, Json]) -> Retry:
+        known = dict(document)
+        known["on_error"] = tuple(known.get("on_error") or ())
+        return cls(**known)
 
 
 @immutable(kw_only=True)
@@ -83,8 +91,7 @@ class ActionDefinition:
     @classmethod
     def from_json(cls, document: dict[str, Json]) -> ActionDefinition:
         known = dict(document)
-        retry: dict[str, Json] = known.get("retry") or {}
-        known["retry"] = Retry(**retry)
+        known["retry"] = Retry.from_json(known.get("retry") or {})
         for name in ("concurrency_key", "tags", "permission_set_refs"):
             known[name] = tuple(known.get(name) or ())
         return cls(**known)

@@ -144,10 +144,14 @@ class WorkflowDefinition:
     parameters: Schema = field(default_factory=dict[str, dict[str, Any]])
     output: Schema = field(default_factory=dict[str, dict[str, Any]])
     vars: dict[str, Json] = field(default_factory=dict[str, Json])
+    secret_vars: tuple[str, ...] = ()
+    """Variables that may hold secrets, and are shown to nobody (ours)."""
     tasks: tuple[dict[str, Json], ...] = ()
     """As written, with full action refs and checked targets (domain.md 5.2, 5.3)."""
     output_map: dict[str, Json] | None = None
     cancellation_policy: CancellationPolicy = "allow_finish"
+    max_iterations: int | None = None
+    """How often a task of a cycle may run where neither it nor its cycle says so (ours)."""
     tags: tuple[str, ...] = ()
     file: str = ""
     """Where the graph lies, relative to the pack folder."""
@@ -157,7 +161,7 @@ class WorkflowDefinition:
 
     @classmethod
     def from_json(cls, document: dict[str, Json]) -> WorkflowDefinition:
-        return cls(**with_tuples(document, "tasks", "tags"))
+        return cls(**with_tuples(document, "secret_vars", "tasks", "tags"))
 
 
 @immutable(kw_only=True)

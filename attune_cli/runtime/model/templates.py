@@ -34,6 +34,14 @@ def _render_text(text: str, names: Mapping[str, object]) -> object:
     return _TEMPLATE.sub(lambda found: _as_text(look_up(found[1], names)), text)
 
 
+def without_braces(written: str) -> tuple[str, int]:
+    """Return an expression without the `{{ }}` that may stand around it, and where it begins."""
+    text = written.strip()
+    if not (text.startswith("{{") and text.endswith("}}")):
+        return written, 0
+    return text[2:-2], written.find("{{") + 2
+
+
 def look_up(path: str, names: Mapping[str, object]) -> object:
     """Return what a dotted path leads to, an index being a segment too; None when it leads nowhere."""
     value: object = names
