@@ -1,3 +1,3 @@
 """Attune: event automation in one command and one SQLite file."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from attune_cli.config import Home, Settings
+    from attune_cli.runtime.engine.orchestrator import Orchestrator
     from attune_cli.runtime.model.facts import Fact
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.runners.containers.engine import Found
     from attune_cli.runtime.runners.containers.runner import DockerRunner
     from attune_cli.runtime.runners.deferred import DeferredRunner
+    from attune_cli.runtime.store.sealing import Sealer
 
 _PRIVATE = 0o700
 
@@ -274,6 +276,13 @@ def docker_runner(
         )
 
     return DeferredRunner("docker", make)
+
+
+def orchestrator(settings: Settings, sealer: Sealer) -> Orchestrator:
+    """Return what moves workflows and inquiries on; only a home that has some pays for it."""
+    from attune_cli.runtime.orchestration.orchestrator import Orchestration
+
+    return Orchestration(settings=settings, sealer=sealer)
 
 
 def registry_credentials(home: Home, settings: Settings, registry: str) -> dict[str, str] | None:

@@ -14,7 +14,7 @@ from attune_cli.runtime.engine.jobs import JobReader
 from attune_cli.runtime.engine.loop import EngineLoop
 from attune_cli.runtime.engine.presence import HostLock
 from attune_cli.runtime.engine.tick import Engine
-from attune_cli.runtime.host import boot_id, docker_runner
+from attune_cli.runtime.host import boot_id, docker_runner, orchestrator
 from attune_cli.runtime.model.entities import Host
 from attune_cli.runtime.runners.launch import Launcher
 from attune_cli.runtime.runners.process import ProcessRunner
@@ -70,6 +70,7 @@ class InlineHost:
             jobs=JobReader(self.sealer),
             slots=settings.slots,
             poke=lambda other: ring_host(home.hosts, other),
+            orchestrate=lambda: orchestrator(settings, self.sealer),
             committed=lambda facts: forget_notes(home, facts),
         )
         self._loop = EngineLoop(
@@ -128,7 +129,8 @@ class InlineHost:
                 self.changed.wait(_POLL_SECONDS)
 
     def _cancel_running(self, tx: Transaction) -> int:
-        running = [one for one in executions.owned_live(tx, [self.id]) if one.status.holds_slot]
+        owned = executions.owned_live(tx, [self.id])
+        running = [one for one in owned if one.status.holds_slot and not one.waits]
         for execution in running:
             executions.request_cancel(tx, execution.id, "its host ended")
         return len(running)

@@ -13,6 +13,7 @@ from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.entities import Execution, Host, Outcome, RunError
 from attune_cli.runtime.model.facts import Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.model.jobs import JobDefinition
+from attune_cli.runtime.orchestration.orchestrator import Orchestration
 from attune_cli.runtime.runners.api import Ended, Job, Lost, Seen, Standing
 from attune_cli.runtime.services.submission import Submission, Submitted, submit
 from attune_cli.runtime.store import executions
@@ -112,6 +113,7 @@ class Stage:
             jobs=JobReader(self.sealer),
             slots=self.settings.slots,
             poke=self.pokes.append,
+            orchestrate=lambda: Orchestration(settings=self.settings, sealer=self.sealer),
             reactor=self.reactor if kind == "daemon" else None,
         )
         self.engines[name] = engine

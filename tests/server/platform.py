@@ -13,6 +13,7 @@ from attune_cli.runtime.engine.loop import EngineLoop
 from attune_cli.runtime.engine.tick import Engine
 from attune_cli.runtime.host import connect_again, open_store
 from attune_cli.runtime.model.entities import Host
+from attune_cli.runtime.orchestration.orchestrator import Orchestration
 from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class StagePlatform:
             jobs=JobReader(self.sealer),
             slots=0,  # nothing is started here
             poke=lambda _host: None,
+            orchestrate=lambda: Orchestration(settings=self.settings, sealer=self.sealer),
         )
         self.loop = EngineLoop(
             engine=engine, store=self._store, clock=self.clock, doorbell=self._bell, changed=self._changed

@@ -25,7 +25,7 @@ from attune_cli.runtime.runners.process import ProcessRunner
 from attune_cli.runtime.supervisor import Fate, RunExit, Spawn, StreamSummary
 from tests.simulation.history import SLOTS, History
 from tests.simulation.invariants import rows
-from tests.simulation.world import Crash, World, WorldRunner
+from tests.simulation.world import Crash, World, WorldRunner, orchestration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -287,6 +287,7 @@ class DaemonHistory(History):
             jobs=JobReader(),
             slots=SLOTS,
             poke=lambda _host: None,
+            orchestrate=orchestration,
             committed=runner.committed,
             probe=self._reached,
         )

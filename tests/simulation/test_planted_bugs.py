@@ -14,7 +14,7 @@ from attune_cli.runtime.engine.effects import Start
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.runners.api import Lost, Standing
 from attune_cli.runtime.runners.process import ProcessRunner
-from attune_cli.runtime.store import executions
+from attune_cli.runtime.store import admissions, executions
 from attune_cli.runtime.supervisor import Fate
 from tests.simulation.history import History
 from tests.simulation.supervised import DaemonHistory, DaemonRunner, DaemonWorld, Line, Supervisor
@@ -78,13 +78,13 @@ def recovery_forgets_canceling(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_stopping_run_holds_no_slot(patch: pytest.MonkeyPatch) -> None:
-    real = executions.glance
+    real = admissions.glance
 
-    def glance(tx: Transaction, host: str) -> executions.Glance:
+    def glance(tx: Transaction, host: str) -> admissions.Glance:
         running = int(tx.execute("SELECT count(*) FROM execution WHERE status = 'running'").fetchone()[0])
         return replace(real(tx, host), slots_held=running, cancels=False)
 
-    patch.setattr(tick.executions, "glance", glance)
+    patch.setattr(tick.admissions, "glance", glance)
 
 
 def an_adopted_run_is_not_watched(patch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def a_lost_run_is_run_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_limit_is_asked_once_a_tick(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(admission, "_group_is_full", lambda _tx, _execution: False)
+    patch.setattr(admission, "group_is_full", lambda _tx, _execution: False)
 
 
 def a_retry_is_not_linked(patch: pytest.MonkeyPatch) -> None:

@@ -10,18 +10,27 @@ import heapq
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attune_cli.config import Settings
 from attune_cli.runtime.clock import SECOND, Instant
 from attune_cli.runtime.engine.jobs import JobReader
 from attune_cli.runtime.engine.tick import Engine
 from attune_cli.runtime.model.entities import Host, Outcome, RunError
 from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
+from attune_cli.runtime.orchestration.orchestrator import Orchestration
 from attune_cli.runtime.runners.api import Ended, Job, Lost, Seen, Standing
+from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
     from attune_cli.runtime.engine.reactor import Reactor
     from attune_cli.runtime.store.database import Store
+
+
+def orchestration() -> Orchestration:
+    """Move workflows and inquiries on as every host does; no secret is in any of them."""
+    return Orchestration(settings=Settings(), sealer=Sealer(Path("no-secret.key")))
 
 
 class Crash(BaseException):
@@ -231,6 +240,7 @@ def boot(
         jobs=JobReader(),
         slots=slots,
         poke=lambda _host: None,
+        orchestrate=orchestration,
         reactor=reactor,
         probe=probe,  # pyright: ignore[reportArgumentType] - a callable, typed loosely to keep the call sites short
     )

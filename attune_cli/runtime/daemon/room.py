@@ -17,7 +17,7 @@ from attune_cli.runtime.engine.jobs import JobReader
 from attune_cli.runtime.engine.loop import EngineLoop
 from attune_cli.runtime.engine.presence import HostLock, dead_hosts
 from attune_cli.runtime.engine.tick import Engine
-from attune_cli.runtime.host import boot_id, connect_again, docker_runner
+from attune_cli.runtime.host import boot_id, connect_again, docker_runner, orchestrator
 from attune_cli.runtime.model.entities import Host
 from attune_cli.runtime.runners.launch import Launcher
 from attune_cli.runtime.runners.process import ProcessRunner
@@ -76,6 +76,7 @@ class EngineRoom:
             jobs=JobReader(sealer),
             slots=settings.slots,
             poke=lambda other: ring_host(home.hosts, other),
+            orchestrate=lambda: orchestrator(settings, sealer),
             reactor=reactor,
             committed=self._committed,
         )

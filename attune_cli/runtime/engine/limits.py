@@ -9,6 +9,9 @@ INTENTS_PER_TICK = 500
 STARTS_PER_TICK = 200
 """Runs admitted in one commit: more would only wait for processes to be started one by one."""
 
+ORCHESTRATION_ROUNDS = 25
+"""How often one tick goes over what waits: a workflow within workflows begins at once, a runaway waits its turn."""
+
 REQUESTS_PER_TICK = 500
 """Callers served in one commit: a burst shares its fsync, and the first of it is not kept waiting."""
 

@@ -58,6 +58,8 @@ def inspect(
 def _standing(
     execution: Startable, definition: JobDefinition, runners: Mapping[str, Runner]
 ) -> Standing | Ended | Lost:
+    if execution.waits:
+        return Standing.RUNNING
     if execution.status not in {Status.RUNNING, Status.CANCELING} or execution.runner_ref is None:
         return Standing.NEVER_RAN
     runner = runners.get(definition.kind)
@@ -99,13 +101,13 @@ def _moved_on(current: Startable, seen: Startable) -> bool:
 
 
 def _settle_one(tx: Transaction, item: Inspected, current: Startable, heir: str | None) -> list[Effect]:
-    if item.found is Standing.RUNNING:
+    if item.found is Standing.RUNNING and not current.waits:
         if heir is None or not executions.set_host(tx, current, heir):
             return []
         if current.status is Status.CANCELING and current.runner_ref is not None:
             return [Stop(item.definition.kind, current.runner_ref)]
         return []
-    if current.status is Status.REQUESTED:
+    if current.status is Status.REQUESTED or current.waits:  # nothing of it ran, so nothing is lost
         executions.set_host(tx, current, heir)
         return _carry_out_wish(tx, current, heir)
     if item.found is Standing.NEVER_RAN and current.status is not Status.CANCELING:
@@ -123,7 +125,7 @@ def _settle_one(tx: Transaction, item: Inspected, current: Startable, heir: str 
 
 def _carry_out_wish(tx: Transaction, left: Startable, heir: str | None) -> list[Effect]:
     """Cancel what becomes nobody's and was asked to be cancelled: nobody else would."""
-    if heir is None and left.cancel_requested is not None:
+    if heir is None and left.cancel_requested is not None and left.status is not Status.RUNNING:
         ownerless = executions.startable(tx, left.id)
         if ownerless is not None:
             executions.finish(tx, ownerless, Status.CANCELLED, CANCELLED_BEFORE_START)

@@ -15,9 +15,11 @@ from attune_cli.runtime.engine.effects import Effect, Poke, Prepare, Start, Stop
 from attune_cli.runtime.engine.endings import CANCELLED_BEFORE_START, end
 from attune_cli.runtime.engine.recovery import inspect, settle
 from attune_cli.runtime.engine.replies import Reply
+from attune_cli.runtime.engine.waiting import Waiting
+from attune_cli.runtime.model.entities import QUESTION
 from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.store import executions, hosts
+from attune_cli.runtime.store import admissions, executions, hosts
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.clock import Clock, Instant
     from attune_cli.runtime.engine.jobs import JobReader
+    from attune_cli.runtime.engine.orchestrator import Orchestrator
     from attune_cli.runtime.engine.reactor import Reactor
-    from attune_cli.runtime.model.entities import Host
+    from attune_cli.runtime.model.entities import Host, Outcome
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Store, Transaction
 
@@ -53,6 +56,7 @@ class Engine:
         jobs: JobReader,
         slots: int,
         poke: Callable[[str], None],
+        orchestrate: Callable[[], Orchestrator],
         reactor: Reactor | None = None,
         committed: Callable[[Sequence[Fact]], None] = lambda _facts: None,
         probe: Callable[[str], None] = lambda _point: None,
@@ -70,9 +74,11 @@ class Engine:
         self._facts: deque[Fact] = deque()
         self._requests: deque[tuple[Callable[[Transaction], Any], Reply[Any]]] = deque()
         self._takes_ownerless = host.kind == "daemon"
+        self._waiting = Waiting(orchestrate, host=host.id, ownerless_too=self._takes_ownerless, jobs=jobs)
+        self._is_draining = False
         self._refusal: BaseException | None = None
         self.next_due: Instant | None = None
-        """When the next tick is needed though nothing happens: a retry, a planned start or a timer falls due."""
+        """When the next tick is needed though nothing happens: a retry, a start, a timer or an answer falls due."""
         self._first_stage: Callable[[Transaction], list[Effect]] | None = None
 
     # --- what others may call, from any thread ---
@@ -117,6 +123,7 @@ class Engine:
     def drain(self) -> None:
         """Admit nothing more but what is nested in runs that go on."""
         self._slots = 0
+        self._is_draining = True
 
     def leave(self) -> None:
         """Let go of what it owns and has not started. A host that leaves runs behind is kept: whoever adopts them
@@ -137,12 +144,14 @@ class Engine:
                 answers = [self._answer(tx, work) for work, _ in requests]
                 freed = self._facts_stage(tx, facts, effects)
                 reaction_due = None if self._reactor is None else self._reactor.react(tx)
-                seen = executions.glance(tx, self.host.id)
+                self._waiting.advance(tx, begins=not self._is_draining)
+                seen = admissions.glance(tx, self.host.id)
                 if seen.cancels:
                     effects += self._intents_stage(tx)
                 effects += self._admission_stage(tx, seen)
                 if self._reactor is not None and self._reactor.has_news(tx):
                     reaction_due = tx.now
+                waiting_due = self._waiting.next_due(tx)
                 if freed and seen.other_waiting_host is not None:
                     effects.append(Poke(seen.other_waiting_host))
         except Exception as error:
@@ -153,7 +162,8 @@ class Engine:
             raise
         self._first_stage = None
         self._committed(facts)
-        self.next_due = min((due for due in (seen.next_due, reaction_due) if due is not None), default=None)
+        dues = (seen.next_due, reaction_due, waiting_due)
+        self.next_due = min((due for due in dues if due is not None), default=None)
         self._perform(effects)
         for (_, reply), answer in zip(requests, answers, strict=True):
             if isinstance(answer, _Failed):
@@ -217,6 +227,9 @@ class Engine:
         return [Start(job, ref)]
 
     def _end(self, tx: Transaction, execution: executions.Startable, fact: PrepareFailed | RunEnded) -> bool:
+        asks = execution.status is Status.RUNNING and _asks(fact.outcome)
+        if asks and self._waiting.ask(tx, execution, fact.outcome):
+            return True
         retry = self._jobs.definition(tx, execution).action.retry
         return end(tx, execution, fact.outcome, retry)
 
@@ -225,14 +238,16 @@ class Engine:
         for execution in executions.cancellable(
             tx, self.host.id, ownerless_too=self._takes_ownerless, limit=limits.INTENTS_PER_TICK
         ):
-            if execution.status is Status.RUNNING and execution.runner_ref is not None:
+            if execution.waits and execution.status is Status.RUNNING:
+                self._waiting.cancel(tx, execution)
+            elif execution.status is Status.RUNNING and execution.runner_ref is not None:
                 if executions.begin_cancel(tx, execution):
                     effects.append(Stop(self._jobs.definition(tx, execution).kind, execution.runner_ref))
             else:
                 executions.finish(tx, execution, Status.CANCELLED, CANCELLED_BEFORE_START)
         return effects
 
-    def _admission_stage(self, tx: Transaction, seen: executions.Glance) -> list[Effect]:
+    def _admission_stage(self, tx: Transaction, seen: admissions.Glance) -> list[Effect]:
         return admit(
             tx,
             seen,
@@ -259,6 +274,12 @@ class Engine:
                     self._poke(host)
         if effects:
             self._probe("after effects")
+
+
+def _asks(outcome: Outcome) -> bool:
+    """Tell whether a run may have ended with a question (domain.md 6)."""
+    data = outcome.result.get("data") if outcome.succeeded and outcome.result is not None else None
+    return isinstance(data, dict) and QUESTION in data
 
 
 def _take(queue: deque[Any], limit: int) -> list[Any]:

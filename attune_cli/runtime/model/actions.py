@@ -22,7 +22,10 @@ Backoff = Literal["constant", "linear", "exponential"]
 HTTP_RUNNER = "core.http"
 CONTAINER_RUNNER = "core.container"
 WORKFLOW_RUNNER = "core.workflow"
-BUILT_IN_RUNNERS = frozenset({HTTP_RUNNER, CONTAINER_RUNNER, WORKFLOW_RUNNER})
+INQUIRY_RUNNER = "core.inquiry"
+WAITING_RUNNERS = frozenset({WORKFLOW_RUNNER, INQUIRY_RUNNER})
+"""Their executions wait for others: for what they began, or for a person."""
+BUILT_IN_RUNNERS = frozenset({HTTP_RUNNER, CONTAINER_RUNNER}) | WAITING_RUNNERS
 """Values of `runner_type` that are the engine's own; every other one is the ref of a runtime."""
 
 

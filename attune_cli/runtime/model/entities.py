@@ -14,6 +14,10 @@ REDACTED: dict[str, bool] = {"$attune_secret": True, "redacted": True}
 """What stands where a secret value was (domain.md 7)."""
 
 
+QUESTION = "__inquiry"
+"""The member of an action's data by which its run ends with a question (domain.md 6)."""
+
+
 @immutable(kw_only=True)
 class Stream:
     """What one output stream left: bytes and lines kept in its file, bytes dropped at the cap."""
@@ -86,6 +90,10 @@ class Execution:
     rule_ref: str | None
     trigger_ref: str | None
     depth: int
+    waits: bool
+    workflow_task: int | None
+    item: int
+    executor: str | None
 
     @property
     def first_attempt(self) -> int:

@@ -24,6 +24,8 @@ class JobDefinition:
     """The pack's files lie in `packs/<pack_ref>/<digest>/`."""
     folder: str | None = None
     """A folder instead: a linked pack's, or the caller's for `run exec` and `run file`."""
+    workflow: dict[str, Any] | None = None
+    """The graph of a workflow (`WorkflowDefinition.to_json`)."""
     command: tuple[str, ...] = ()
     """The command line of `run exec`."""
     caller_environment: bool = False

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import DeniedError, UsageError
-from attune_cli.runtime.model.actions import CONTAINER_RUNNER, HTTP_RUNNER, WORKFLOW_RUNNER
+from attune_cli.runtime.model.actions import CONTAINER_RUNNER, HTTP_RUNNER, WAITING_RUNNERS
 from attune_cli.runtime.model.containers import policy_of, read_options, refusals
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check_container(action: ActionDefinition, settings: Settings) -> None:
 def in_container(definition: JobDefinition, image: str) -> JobDefinition:
     """Return the same job in a container of `image`; raises UsageError where a container means nothing."""
     action = definition.action
-    if action.runner_type in {HTTP_RUNNER, WORKFLOW_RUNNER}:
+    if action.runner_type in {HTTP_RUNNER, *WAITING_RUNNERS}:
         raise UsageError(f"{action.ref} cannot run in a container: its runner is {action.runner_type}")
     container: dict[str, Json] = {name: value for name, value in action.container.items() if name != "build"}
     container["image"] = image

@@ -10,6 +10,8 @@ from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, 
 from attune_cli.runtime.model.actions import (
     CONTAINER_RUNNER,
     HTTP_RUNNER,
+    INQUIRY_RUNNER,
+    WAITING_RUNNERS,
     WORKFLOW_RUNNER,
     ActionDefinition,
     RuntimeDefinition,
@@ -58,7 +60,13 @@ class Submission:
     idempotency_key: str | None = None
     if_running: IfRunning = "queue"
     parent: int | None = None
-    """The execution from inside which this one is started; it runs in its parent's slot."""
+    """The execution from inside which this one is started: it runs in its parent's slot, unless that is a workflow."""
+    workflow_task: int | None = None
+    """The task of the parent, a workflow, that it is a part of."""
+    item: int = 0
+    """Which of the task's items."""
+    executor: str | None = None
+    """The person who asks; without one, who asked for the parent."""
     rerun_of: int | None = None
     origin: Origin | None = None
 
@@ -115,10 +123,9 @@ def submit(
         limit_group=group,
         limit_size=size,
         idempotency_key=submission.idempotency_key,
-        parent=submission.parent,
-        root=None if submission.parent is None else executions.top_of(tx, submission.parent),
         rerun_of=submission.rerun_of,
-        nested=submission.parent is not None,
+        waits=action.runner_type in WAITING_RUNNERS,
+        **_place(tx, submission),
         **_origin(tx, submission),
     )
     execution_id = executions.insert(tx, new)
@@ -146,6 +153,8 @@ def submit_faulty(
             parameters=executions.dump(parameters),
             sealed=sealed,
             labels=executions.dump(submission.labels),
+            waits=definition.action.runner_type in WAITING_RUNNERS,
+            **_place(tx, submission),
             **_origin(tx, submission),
         ),
     )
@@ -156,6 +165,22 @@ def submit_faulty(
         outcome = Outcome(succeeded=False, error=RunError(type=error.code, message=message))
         executions.finish(tx, execution, Status.FAILED, outcome)
     return Submitted(execution_id)
+
+
+def _place(tx: Transaction, submission: Submission) -> dict[str, Any]:
+    """Return the columns that tell where in its tree it stands, and for whom it is done."""
+    if submission.parent is None:
+        return {"executor": submission.executor}
+    parent = executions.startable(tx, submission.parent)
+    is_task = submission.workflow_task is not None
+    return {
+        "parent": submission.parent,
+        "root": executions.top_of(tx, submission.parent),
+        "nested": not is_task or (parent is not None and parent.nested),
+        "workflow_task": submission.workflow_task,
+        "item": submission.item,
+        "executor": submission.executor or (None if parent is None else parent.executor),
+    }
 
 
 def _origin(tx: Transaction, submission: Submission) -> dict[str, Any]:
@@ -194,6 +219,7 @@ def job_of(
         runtime=(runtimes or {}).get(action.runner_type) or _runtime(tx, action),
         pack_digest=None if pack is None else pack.digest,
         folder=None if pack is None else pack.link,
+        workflow=_workflow(tx, action),
     )
 
 
@@ -210,11 +236,25 @@ def unknown_action(tx: Transaction, action_ref: str) -> NotFoundError:
 
 
 def _kind(action: ActionDefinition) -> str:
-    return {CONTAINER_RUNNER: "docker", WORKFLOW_RUNNER: "workflow"}.get(action.runner_type, "process")
+    kinds = {CONTAINER_RUNNER: "docker", WORKFLOW_RUNNER: "workflow", INQUIRY_RUNNER: "inquiry"}
+    return kinds.get(action.runner_type, "process")
+
+
+def _workflow(tx: Transaction, action: ActionDefinition) -> dict[str, Any] | None:
+    if action.runner_type != WORKFLOW_RUNNER:
+        return None
+    row = definitions.get(tx, "workflow", action.ref)
+    if row is None:
+        raise NotFoundError(
+            f"action '{action.ref}' is a workflow whose graph is not installed",
+            code="no_workflow",
+            hint=f"attune pack install … --upgrade brings the pack {action.pack_ref} in order",
+        )
+    return row.definition
 
 
 def _runtime(tx: Transaction, action: ActionDefinition) -> RuntimeDefinition | None:
-    if action.runner_type in {HTTP_RUNNER, CONTAINER_RUNNER, WORKFLOW_RUNNER}:
+    if action.runner_type in {HTTP_RUNNER, CONTAINER_RUNNER, *WAITING_RUNNERS}:
         return None
     row = definitions.get(tx, "runtime", action.runner_type)
     if row is None:
@@ -237,6 +277,8 @@ def _timeout(submission: Submission, action: ActionDefinition, settings: Setting
         return submission.timeout_seconds
     if submission.definition is not None:
         return action.timeout_seconds  # run exec and run file have no limit unless one is given
+    if action.runner_type in WAITING_RUNNERS:
+        return action.timeout_seconds  # who waits costs nothing
     return settings.timeout_seconds if action.timeout_seconds is None else action.timeout_seconds
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.clock import Instant
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _WAL_LIMIT_BYTES = 16 * 1024 * 1024
 _FILE_FAULTS = frozenset(

@@ -106,7 +106,7 @@ def _of_status(criteria: Filter) -> list[Need]:
     if TERMINAL.issuperset(criteria.statuses):
         needs.append(("finished IS NOT NULL", ()))
     elif LIVE.issuperset(criteria.statuses) and not criteria.timed_out:
-        needs.append(("finished IS NULL", ()))
+        needs.append(("finished IS NULL AND waits IN (0, 1)", ()))
     return needs
 
 
@@ -225,7 +225,8 @@ def _delete_unless_needed(tx: Transaction, execution_id: int) -> bool:
 def live_counts(tx: Transaction) -> dict[str, int]:
     """Count the executions that are not over, by status."""
     rows = tx.execute(
-        "SELECT status, count(*) FROM execution WHERE finished IS NULL GROUP BY status ORDER BY status"
+        """SELECT status, count(*) FROM execution WHERE finished IS NULL AND waits IN (0, 1)
+           GROUP BY status ORDER BY status"""
     ).fetchall()
     return {status: int(number) for status, number in rows}
 
@@ -233,7 +234,7 @@ def live_counts(tx: Transaction) -> dict[str, int]:
 def count_started_by(tx: Transaction, host: str) -> int:
     """Count what a host has started and what is not over."""
     row = tx.execute(
-        """SELECT count(*) FROM execution WHERE finished IS NULL AND host = ?
+        """SELECT count(*) FROM execution WHERE finished IS NULL AND waits = 0 AND host = ?
              AND status IN ('scheduled', 'running', 'canceling')""",
         (host,),
     ).fetchone()

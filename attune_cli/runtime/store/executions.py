@@ -23,9 +23,7 @@ EXECUTION_COLUMNS = """id, action_ref, job, status, host, runner_ref, parent, ro
  attempt, rerun_of, parameters, labels, timeout_seconds, due, limit_group, limit_size, idempotency_key,
  cancel_requested, cancel_reason, exit_code, timed_out, error, result, stdout_bytes, stdout_lines,
  stdout_dropped_bytes, stderr_bytes, stderr_lines, stderr_dropped_bytes, created, started, finished, updated,
- enforcement, rule_ref, trigger_ref, depth"""
-
-_HOLDS_SLOT = "finished IS NULL AND status IN ('scheduled', 'running', 'canceling')"
+ enforcement, rule_ref, trigger_ref, depth, waits, workflow_task, item, executor"""
 
 
 _encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -64,6 +62,10 @@ class NewExecution:
     rule_ref: str | None = None
     trigger_ref: str | None = None
     depth: int = 0
+    waits: bool = False
+    workflow_task: int | None = None
+    item: int = 0
+    executor: str | None = None
 
 
 @immutable(kw_only=True)
@@ -88,18 +90,25 @@ class Startable:
     limit_size: int | None
     cancel_requested: Instant | None
     nested: bool
+    waits: bool
+    workflow_task: int | None
+    item: int
+    executor: str | None
+    started: Instant | None
 
 
-_STARTABLE = """id, action_ref, job, status, host, runner_ref, attempt, original_execution, parent, root,
- parameters, sealed, environment, timeout_seconds, limit_group, limit_size, cancel_requested, nested"""
+STARTABLE_COLUMNS = """id, action_ref, job, status, host, runner_ref, attempt, original_execution, parent, root,
+ parameters, sealed, environment, timeout_seconds, limit_group, limit_size, cancel_requested, nested, waits,
+ workflow_task, item, executor, started"""
 
 
-def _startable(row: tuple[Any, ...]) -> Startable:
+def startable_of(row: tuple[Any, ...]) -> Startable:
     return Startable(
         id=row[0], action_ref=row[1], job=row[2], status=Status(row[3]), host=row[4], runner_ref=row[5],
         attempt=row[6], original_execution=row[7], parent=row[8], root=row[9], parameters=row[10],
         sealed=row[11], environment=row[12], timeout_seconds=row[13], limit_group=row[14], limit_size=row[15],
-        cancel_requested=row[16], nested=bool(row[17]),
+        cancel_requested=row[16], nested=bool(row[17]), waits=bool(row[18]), workflow_task=row[19],
+        item=row[20], executor=row[21], started=row[22],
     )  # fmt: skip
 
 
@@ -115,7 +124,8 @@ def execution_of(row: tuple[Any, ...]) -> Execution:
         stdout=Stream(bytes=row[25], lines=row[26], dropped_bytes=row[27]),
         stderr=Stream(bytes=row[28], lines=row[29], dropped_bytes=row[30]),
         created=row[31], started=row[32], finished=row[33], updated=row[34], enforcement=row[35],
-        rule_ref=row[36], trigger_ref=row[37], depth=row[38],
+        rule_ref=row[36], trigger_ref=row[37], depth=row[38], waits=bool(row[39]), workflow_task=row[40],
+        item=row[41], executor=row[42],
     )  # fmt: skip
 
 
@@ -127,13 +137,14 @@ def insert(tx: Transaction, new: NewExecution) -> int:
     cursor = tx.execute(
         """INSERT INTO execution (action_ref, job, host, parameters, sealed, environment, labels,
              timeout_seconds, due, limit_group, limit_size, idempotency_key, parent, root, original_execution,
-             attempt, rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, created, updated)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+             attempt, rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, waits, workflow_task, item,
+             executor, created, updated)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             new.action_ref, new.job, new.host, new.parameters, new.sealed, new.environment, new.labels,
             new.timeout_seconds, new.due or tx.now, new.limit_group, new.limit_size, new.idempotency_key, new.parent,
             new.root, new.original_execution, new.attempt, new.rerun_of, new.nested, new.enforcement, new.rule_ref,
-            new.trigger_ref, new.depth, tx.now, tx.now,
+            new.trigger_ref, new.depth, new.waits, new.workflow_task, new.item, new.executor, tx.now, tx.now,
         ),
     )  # fmt: skip
     return int(cursor.lastrowid or 0)
@@ -145,10 +156,12 @@ def insert_next_attempt(tx: Transaction, failed: Startable, *, due: Instant, hos
         tx.execute(
             """INSERT INTO execution (action_ref, job, host, parameters, sealed, environment, labels,
                  timeout_seconds, due, limit_group, limit_size, parent, root, original_execution, attempt,
-                 rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, created, updated)
+                 rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, waits, workflow_task, item, executor,
+                 created, updated)
                SELECT action_ref, job, ?, parameters, sealed, environment, labels, timeout_seconds, ?,
                  limit_group, limit_size, parent, root, coalesce(original_execution, id), attempt + 1,
-                 rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, ?, ? FROM execution WHERE id = ?""",
+                 rerun_of, nested, enforcement, rule_ref, trigger_ref, depth, waits, workflow_task, item, executor,
+                 ?, ? FROM execution WHERE id = ?""",
             (host, due, tx.now, tx.now, failed.id),
         ).lastrowid
         or 0
@@ -164,8 +177,8 @@ def schedule(tx: Transaction, execution: Startable, host: str) -> bool:
     )
 
 
-def run(tx: Transaction, execution: Startable, host: str, runner_ref: str) -> bool:
-    """`requested` or `scheduled` → `running`, with the durable name of the run."""
+def run(tx: Transaction, execution: Startable, host: str | None, runner_ref: str | None) -> bool:
+    """`requested` or `scheduled` → `running`, with the durable name of the run; without one, it waits for others."""
     return tx.changed(
         """UPDATE execution SET status = 'running', host = ?, runner_ref = ?, started = ?, updated = ?
            WHERE id = ? AND status = ? AND host IS ?""",
@@ -258,9 +271,10 @@ def take_tree(tx: Transaction, execution_id: int, host: str) -> int:
 
 
 def release(tx: Transaction, host: str) -> None:
-    """Make what `host` owns and has not started ownerless."""
+    """Make what `host` owns and has not started, or what waits for others, ownerless."""
     tx.execute(
-        "UPDATE execution SET host = NULL WHERE finished IS NULL AND status = 'requested' AND host = ?",
+        """UPDATE execution SET host = NULL
+           WHERE finished IS NULL AND (status = 'requested' OR waits) AND host = ?""",
         (host,),
     )
 
@@ -268,97 +282,26 @@ def release(tx: Transaction, host: str) -> None:
 # --- reading, for the engine -------------------------------------------------------------------------------
 
 
-@immutable
-class Glance:
-    """What a tick looks at first, in one statement, to leave out the stages that have nothing to do."""
-
-    slots_held: int
-    """By executions of all hosts, nested ones excepted."""
-    cancels: bool
-    nested: bool
-    next_due: Instant | None
-    """When the next waiting execution of this host (or of nobody) falls due after now."""
-    other_waiting_host: str | None
-    """The other host whose execution has waited longest: it gets the ring when a slot is freed."""
-
-
-def glance(tx: Transaction, host: str) -> Glance:
-    """Return what there is to do, as far as it can be told cheaply."""
-    row = tx.execute(
-        f"""SELECT
-          (SELECT count(*) FROM execution WHERE {_HOLDS_SLOT} AND NOT nested),
-          EXISTS (SELECT 1 FROM execution WHERE cancel_requested IS NOT NULL AND finished IS NULL),
-          EXISTS (SELECT 1 FROM execution WHERE nested AND finished IS NULL),
-          (SELECT min(due) FROM execution WHERE finished IS NULL AND status = 'requested' AND due > :now
-             AND (host = :host OR host IS NULL)),
-          (SELECT host FROM execution WHERE finished IS NULL AND status = 'requested' AND due <= :now
-             AND host <> :host AND (SELECT count(*) FROM host) > 1 ORDER BY due, id LIMIT 1)""",
-        {"now": tx.now, "host": host},
-    ).fetchone()
-    return Glance(row[0], bool(row[1]), bool(row[2]), row[3], row[4])
-
-
-def count_slots_held(tx: Transaction) -> int:
-    """Return how many executions of all hosts hold a slot of their own."""
-    row = tx.execute(f"SELECT count(*) FROM execution WHERE {_HOLDS_SLOT} AND NOT nested").fetchone()
-    return int(row[0])
-
-
-def count_group(tx: Transaction, limit_group: str) -> int:
-    """Return how many executions of one limit group hold a slot."""
-    row = tx.execute(
-        f"SELECT count(*) FROM execution WHERE limit_group = ? AND {_HOLDS_SLOT}", (limit_group,)
-    ).fetchone()
-    return int(row[0])
-
-
-def admissible(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
-    """Return what `host` may start now, in the order it became due: requested, and its limit group not full."""
-    return _admissible(tx, host, "NOT nested", ownerless_too=ownerless_too, limit=limit)
-
-
-def admissible_nested(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
-    """Return the same of what is nested: it needs no slot, since its parent holds one and waits for it."""
-    return _admissible(tx, host, "nested", ownerless_too=ownerless_too, limit=limit)
-
-
-def _admissible(
-    tx: Transaction, host: str, condition: str, *, ownerless_too: bool, limit: int
-) -> list[Startable]:
-    owner = "(host = :host OR host IS NULL)" if ownerless_too else "host = :host"
-    rows = tx.execute(
-        f"""SELECT {_STARTABLE} FROM execution AS e
-            WHERE finished IS NULL AND status = 'requested' AND due <= :now AND {owner}
-              AND cancel_requested IS NULL AND {condition}
-              AND (limit_group IS NULL OR limit_size > (SELECT count(*) FROM execution AS other
-                   WHERE other.limit_group = e.limit_group AND other.finished IS NULL
-                     AND other.status IN ('scheduled', 'running', 'canceling')))
-            ORDER BY due, id LIMIT :limit""",
-        {"host": host, "now": tx.now, "limit": limit},
-    ).fetchall()
-    return [_startable(row) for row in rows]
-
-
 def cancellable(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
     """Return what `host` owns and somebody asked to cancel, except what is stopping already."""
     owner = "(host = :host OR host IS NULL)" if ownerless_too else "host = :host"
     rows = tx.execute(
-        f"""SELECT {_STARTABLE} FROM execution
+        f"""SELECT {STARTABLE_COLUMNS} FROM execution
             WHERE cancel_requested IS NOT NULL AND finished IS NULL AND status <> 'canceling' AND {owner}
             ORDER BY id LIMIT :limit""",
         {"host": host, "limit": limit},
     ).fetchall()
-    return [_startable(row) for row in rows]
+    return [startable_of(row) for row in rows]
 
 
 def owned_live(tx: Transaction, hosts: Sequence[str]) -> list[Startable]:
     """Return the live executions owned by any of `hosts`, oldest first."""
     marks = ", ".join("?" for _ in hosts)
     rows = tx.execute(
-        f"SELECT {_STARTABLE} FROM execution WHERE finished IS NULL AND host IN ({marks}) ORDER BY id",
+        f"SELECT {STARTABLE_COLUMNS} FROM execution WHERE finished IS NULL AND host IN ({marks}) ORDER BY id",
         tuple(hosts),
     ).fetchall()
-    return [_startable(row) for row in rows]
+    return [startable_of(row) for row in rows]
 
 
 def live_runner_refs(tx: Transaction) -> list[str]:
@@ -371,8 +314,8 @@ def live_runner_refs(tx: Transaction) -> list[str]:
 
 def startable(tx: Transaction, execution_id: int) -> Startable | None:
     """Return one execution as the engine sees it."""
-    row = tx.execute(f"SELECT {_STARTABLE} FROM execution WHERE id = ?", (execution_id,)).fetchone()
-    return None if row is None else _startable(row)
+    row = tx.execute(f"SELECT {STARTABLE_COLUMNS} FROM execution WHERE id = ?", (execution_id,)).fetchone()
+    return None if row is None else startable_of(row)
 
 
 def startables(tx: Transaction, execution_ids: Sequence[int]) -> dict[int, Startable]:
@@ -381,9 +324,9 @@ def startables(tx: Transaction, execution_ids: Sequence[int]) -> dict[int, Start
         return {}
     marks = ", ".join("?" for _ in execution_ids)
     rows = tx.execute(
-        f"SELECT {_STARTABLE} FROM execution WHERE id IN ({marks})", tuple(execution_ids)
+        f"SELECT {STARTABLE_COLUMNS} FROM execution WHERE id IN ({marks})", tuple(execution_ids)
     ).fetchall()
-    return {row[0]: _startable(row) for row in rows}
+    return {row[0]: startable_of(row) for row in rows}
 
 
 # --- reading, for people -----------------------------------------------------------------------------------

@@ -35,6 +35,16 @@ _SENSOR_PAYLOAD = """json_object(
     'entity_type', 'sensor', 'entity_id', sensor.id, 'id', sensor.id, 'sensor_ref', sensor.ref,
     'status', NEW.status, 'old_status', OLD.status, 'error', NEW.error, 'updated', NEW.updated)"""
 
+_INQUIRY_PAYLOAD = """json_object(
+    'entity_type', 'inquiry', 'entity_id', NEW.id, 'id', NEW.id, 'execution', NEW.execution,
+    'action_ref', (SELECT action_ref FROM execution WHERE id = NEW.execution), 'assigned_to', NEW.assigned_to,
+    'status', NEW.status, 'timeout_at', NEW.timeout_at, 'created', NEW.created, 'updated', NEW.updated)"""
+
+_TASK_PAYLOAD = """json_object(
+    'entity_type', 'workflow_execution', 'entity_id', NEW.workflow, 'id', NEW.workflow, 'execution', NEW.workflow,
+    'action_ref', (SELECT action_ref FROM execution WHERE id = NEW.workflow), 'task_name', NEW.name,
+    'iteration', NEW.iteration, 'status', NEW.status, {old_status} 'updated', {at})"""
+
 _RULES_CHANGE_WITH = ("rule", "trigger", "action", "pack", "sensor")
 """The tables whose rows say what rules there are, what they do, and what watches for them."""
 
@@ -69,7 +79,53 @@ BEGIN
   VALUES ('execution_status_changed', 'execution', NEW.id,
     {_PAYLOAD.format(old_status="'old_status', OLD.status,")}, NEW.updated);
 END""",
+        *_waiting_statements(),
         *_reaction_statements(),
+    ]
+
+
+def _waiting_statements() -> list[str]:
+    """The triggers that wake a workflow when a part of it ends, and close and tell of inquiries."""
+    return [
+        """CREATE TRIGGER workflow_woken AFTER UPDATE OF status ON execution
+WHEN NEW.finished IS NOT NULL AND NEW.workflow_task IS NOT NULL
+BEGIN UPDATE workflow_execution SET due = 0 WHERE execution = NEW.parent; END""",
+        f"""CREATE TRIGGER workflow_task_created AFTER INSERT ON workflow_task
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  VALUES ('workflow_execution_status_changed', 'workflow_execution', NEW.workflow,
+    {_TASK_PAYLOAD.format(old_status="", at="NEW.created")}, NEW.created);
+END""",
+        f"""CREATE TRIGGER workflow_task_changed AFTER UPDATE OF status ON workflow_task
+WHEN NEW.status <> OLD.status
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  VALUES ('workflow_execution_status_changed', 'workflow_execution', NEW.workflow, {
+            _TASK_PAYLOAD.format(
+                old_status="'old_status', OLD.status,", at="coalesce(NEW.finished, NEW.started, NEW.created)"
+            )
+        }, coalesce(NEW.finished, NEW.started, NEW.created));
+END""",
+        """CREATE TRIGGER inquiry_guard BEFORE UPDATE OF status ON inquiry
+WHEN OLD.status <> 'pending' AND NEW.status <> OLD.status
+BEGIN SELECT RAISE(ABORT, 'a closed inquiry does not change'); END""",
+        """CREATE TRIGGER inquiry_closed AFTER UPDATE OF status ON execution
+WHEN NEW.finished IS NOT NULL
+BEGIN
+  UPDATE inquiry SET status = 'cancelled', due = NULL, updated = NEW.updated
+  WHERE execution = NEW.id AND status = 'pending';
+END""",
+        f"""CREATE TRIGGER inquiry_created AFTER INSERT ON inquiry
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  VALUES ('inquiry_created', 'inquiry', NEW.id, {_INQUIRY_PAYLOAD}, NEW.created);
+END""",
+        f"""CREATE TRIGGER inquiry_changed AFTER UPDATE OF status ON inquiry
+WHEN NEW.status <> OLD.status
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  VALUES ('inquiry_' || NEW.status, 'inquiry', NEW.id, {_INQUIRY_PAYLOAD}, NEW.updated);
+END""",
     ]
 
 

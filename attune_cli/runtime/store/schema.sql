@@ -149,11 +149,16 @@ CREATE TABLE execution (
   enforcement INTEGER,                   -- why it was started, NULL when somebody asked for it
   rule_ref TEXT,
   trigger_ref TEXT,
-  depth INTEGER NOT NULL DEFAULT 0       -- how many rules stand between it and its first cause
+  depth INTEGER NOT NULL DEFAULT 0,      -- how many rules stand between it and its first cause
+  waits INTEGER NOT NULL DEFAULT 0,      -- for others: a workflow, or a question; it has no run and holds no slot
+  workflow_task INTEGER,                 -- the task that it is a part of, NULL outside of workflows
+  item INTEGER NOT NULL DEFAULT 0,       -- which of the task's items
+  executor TEXT                          -- the person who asked for it; NULL: nobody did
 ) STRICT;
 -- Live rows are few and change often, ended rows are many and never change: each has indexes of its own, so that
 -- a change of status costs little however long the history is. Queries say `finished IS [NOT] NULL` to use them.
-CREATE INDEX execution_live ON execution (status, due, id) WHERE finished IS NULL;
+CREATE INDEX execution_live ON execution (waits, status, due, id) WHERE finished IS NULL;
+CREATE INDEX execution_waits ON execution (host, status, due, id) WHERE waits AND finished IS NULL;
 CREATE INDEX execution_nested ON execution (due, id) WHERE nested AND finished IS NULL;
 CREATE INDEX execution_cancel ON execution (id) WHERE cancel_requested IS NOT NULL AND finished IS NULL;
 CREATE INDEX execution_group ON execution (limit_group, status) WHERE limit_group IS NOT NULL AND finished IS NULL;
@@ -168,6 +173,7 @@ CREATE UNIQUE INDEX execution_idempotency ON execution (action_ref, idempotency_
   WHERE idempotency_key IS NOT NULL AND original_execution IS NULL;
 CREATE UNIQUE INDEX execution_enforcement ON execution (enforcement)
   WHERE enforcement IS NOT NULL AND original_execution IS NULL AND parent IS NULL;
+CREATE UNIQUE INDEX execution_item ON execution (workflow_task, item, attempt) WHERE workflow_task IS NOT NULL;
 CREATE INDEX execution_rule ON execution (rule_ref, id) WHERE rule_ref IS NOT NULL;
 CREATE INDEX execution_rule_live ON execution (rule_ref, status) WHERE rule_ref IS NOT NULL AND finished IS NULL;
 
@@ -350,3 +356,74 @@ CREATE TABLE channel (
   created INTEGER NOT NULL,
   updated INTEGER NOT NULL
 ) STRICT;
+
+-- A workflow that goes on: a row beside its execution, and one for each time that one of its tasks is begun.
+CREATE TABLE workflow_execution (
+  execution INTEGER PRIMARY KEY REFERENCES execution (id) ON DELETE CASCADE,
+  variables TEXT NOT NULL DEFAULT '{}',  -- secret ones replaced by the redaction marker
+  sealed BLOB,                           -- secret variables by JSON pointer
+  due INTEGER,                           -- when to look at it: 0 now, NULL when one of its executions ends
+  paused INTEGER,                        -- since when, or NULL
+  pause_reason TEXT,
+  faults TEXT NOT NULL DEFAULT '[]',     -- what went wrong between tasks: [{"task", "field", "message"}]
+  closing TEXT                           -- how it ends once all below it is over; NULL: it is open
+) STRICT;
+CREATE INDEX workflow_execution_due ON workflow_execution (due) WHERE due IS NOT NULL;
+CREATE TABLE workflow_task (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  workflow INTEGER NOT NULL REFERENCES execution (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  iteration INTEGER NOT NULL DEFAULT 1,  -- which lap of a cycle
+  within INTEGER,                        -- the parallel task that it is a part of
+  triggered_by TEXT,                     -- the task that led here
+  arrivals TEXT NOT NULL DEFAULT '[]',   -- the tasks that led here while it waits for its join
+  status TEXT NOT NULL,                  -- see model/workflows/states.py
+  items TEXT,                            -- what it is done with, one after another; NULL: once
+  items_sealed BLOB,
+  begun_items INTEGER NOT NULL DEFAULT 0,
+  handled INTEGER NOT NULL DEFAULT 0,    -- it failed, and led to a task all the same
+  error TEXT,                            -- why it failed, where no execution of it says so
+  origin INTEGER,                        -- the task of an earlier run whose results count as its own
+  created INTEGER NOT NULL,
+  started INTEGER,
+  finished INTEGER,
+  UNIQUE (workflow, name, iteration)
+) STRICT;
+CREATE INDEX workflow_task_origin ON workflow_task (origin) WHERE origin IS NOT NULL;
+
+-- A question to people. An execution asks one at most.
+CREATE TABLE inquiry (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  execution INTEGER NOT NULL UNIQUE REFERENCES execution (id) ON DELETE CASCADE,
+  prompt TEXT NOT NULL,
+  response_schema TEXT NOT NULL DEFAULT '{}',
+  assigned_to TEXT,                      -- a person, or role:NAME; NULL: anybody
+  status TEXT NOT NULL DEFAULT 'pending',-- pending | responded | timeout | cancelled
+  required INTEGER NOT NULL DEFAULT 1,   -- how many have to approve
+  approvers TEXT,                        -- JSON list of persons and roles; NULL: it is no approval
+  response TEXT,                         -- secret values replaced by the redaction marker
+  sealed BLOB,                           -- secret values of the response by JSON pointer
+  default_response TEXT,                 -- what counts as the answer when time is over
+  comment TEXT,
+  requester TEXT,                        -- the person for whom it is asked
+  responded_by TEXT,
+  responded_at INTEGER,
+  timeout_at INTEGER,
+  reminder_seconds REAL,
+  next_reminder INTEGER,
+  due INTEGER,                           -- when to look at it: 0 when its execution has to be told, NULL never
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL
+) STRICT;
+CREATE INDEX inquiry_due ON inquiry (due) WHERE due IS NOT NULL;
+CREATE INDEX inquiry_pending ON inquiry (id) WHERE status = 'pending';
+CREATE TABLE inquiry_answer (
+  inquiry INTEGER NOT NULL REFERENCES inquiry (id) ON DELETE CASCADE,
+  person TEXT NOT NULL,
+  approved INTEGER NOT NULL,
+  response TEXT NOT NULL,                -- secret values replaced by the redaction marker
+  sealed BLOB,
+  comment TEXT,
+  created INTEGER NOT NULL,
+  PRIMARY KEY (inquiry, person)
+) STRICT, WITHOUT ROWID;

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast, get_args
 from attune_cli.runtime.model.actions import (
     CONTAINER_RUNNER,
     HTTP_RUNNER,
+    WAITING_RUNNERS,
     WORKFLOW_RUNNER,
     ActionDefinition,
     Backoff,
@@ -74,7 +75,7 @@ def decode_action(fields: Fields, reading: Reading) -> ActionDefinition:
         container=container,
         accesses_mcp=fields.flag("accesses_mcp"),
     )
-    if runner_type not in {WORKFLOW_RUNNER, HTTP_RUNNER, CONTAINER_RUNNER}:
+    if runner_type not in {HTTP_RUNNER, CONTAINER_RUNNER, *WAITING_RUNNERS}:
         check_entry_point(fields, reading, "actions", runner_type)
     fields.finish(ignored=IGNORED)
     return action
