@@ -52,7 +52,7 @@ from typer.main import get_group
 
 from attune_cli import __version__, pages
 from attune_cli.errors import CancelledError, UsageError, did_you_mean
-from attune_cli.invocation import Context, confirm, is_set, progress
+from attune_cli.invocation import Context, confirm, is_set, moves, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,6 +71,7 @@ __all__ = [
     "confirm",
     "glance",
     "is_set",
+    "moves",
     "progress",
     "tree_of",
 ]
@@ -133,7 +134,7 @@ GLOBAL_OPTIONS = (
     _counted("global_verbosity", "-v", "--verbose", text="Log lines on stderr; -vv more."),
     _option("global_color", "--color", metavar="WHEN", text="auto, always or never."),
     _flag("global_no_color", "--no-color", text="Same as --color never."),
-    _flag("global_no_progress", "--no-progress", text="No spinner."),
+    _flag("global_no_progress", "--no-progress", text="No spinner, no live view."),
     _flag("global_no_input", "--no-input", text="Never ask; a needed answer is an error."),
     _flag("global_yes", "-y", "--yes", text="Accept confirmations."),
     _flag("global_dry_run", "-n", "--dry-run", text="Print what would change, change nothing."),

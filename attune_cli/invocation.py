@@ -15,6 +15,7 @@ from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
+    from typing import TextIO
 
     from attune_cli.config import Configuration, Home, Settings
     from attune_cli.output import Color, Format, Printer
@@ -134,6 +135,14 @@ def is_set(variable: str) -> bool:
     return os.environ.get(variable, "").lower() not in ("", "0", "false", "no", "off")
 
 
+def moves(context: Context, stream: TextIO) -> bool:
+    """Tell whether what changes may be drawn on a stream: a terminal, where nobody asked for less."""
+    from attune_cli.output import is_terminal
+
+    hidden = context.no_progress or context.quiet or is_set("ATTUNE_NO_PROGRESS") or is_set("CI")
+    return not hidden and is_terminal(stream)
+
+
 def _check_choice(option: str, value: str | None, choices: Sequence[str]) -> None:
     if value is not None and value not in choices:
         known = ", ".join(choices)
@@ -162,10 +171,7 @@ def confirm(context: Context, question: str) -> None:
 @contextmanager
 def progress(context: Context, text: str) -> Generator[Callable[[str], None]]:
     """Show a spinner on stderr while the block runs, on terminals only; yields a function that changes its text."""
-    from attune_cli.output import is_terminal
-
-    hidden = context.no_progress or context.quiet or is_set("ATTUNE_NO_PROGRESS") or is_set("CI")
-    if hidden or not is_terminal(sys.stderr):
+    if not moves(context, sys.stderr):
         yield lambda _text: None
         return
     from rich.console import Console

@@ -1,10 +1,11 @@
 """`attune up`: start the daemon (cli.md 3.9)."""
 
+import sys
 from typing import Annotated
 
 from typer import Option
 
-from attune_cli.context import Context, Noun, progress
+from attune_cli.context import Context, Noun, moves, progress
 
 app = Noun("Start the daemon: timers, webhooks, sensors and what they set off.")
 
@@ -25,7 +26,8 @@ def up(
 ) -> int:
     """Start the daemon of this home; Ctrl-C ends it, and what runs goes on. Exit 5 when one runs already.
 
-    In a project, its files are applied first (attune apply).
+    On a terminal it shows what runs and ran, what comes next and its last words; lines of its log elsewhere, and
+    with --no-progress. In a project, its files are applied first (attune apply).
     """
     from attune_cli.serving import background
     from attune_cli.serving.condition import SECTIONS, SHOWN, duration, status_record
@@ -41,7 +43,8 @@ def up(
         context.out.record(status_record(context, daemon), SHOWN, SECTIONS)
         context.out.hint("attune down ends it")
         return 0
-    serve(context, options, log_format="text")
+    is_drawn = context.out.is_text and moves(context, sys.stdout)
+    serve(context, options, log_format="text", is_drawn=is_drawn)
     return 0
 
 

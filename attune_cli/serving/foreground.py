@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import UsageError
@@ -57,25 +58,41 @@ def serve(
     options: ServeOptions,
     *,
     log_format: LogFormat | None,
+    is_drawn: bool = False,
 ) -> None:
-    """Run the daemon in this process until a signal ends it; raises AttuneError when it cannot."""
+    """Run the daemon in this process until a signal ends it; raises AttuneError when it cannot.
+
+    Drawn, it shows what it does on stdout, a terminal, instead of its log on stderr.
+    """
     from attune_cli.runtime.daemon import Daemon, open_log, stand_aside
 
     stand_aside()
     settings = context.settings
     open_store(context.home, settings).close()
-    open_log(context.home.daemon_log, stderr=log_format)
+    open_log(context.home.daemon_log, stderr=None if is_drawn else log_format)
+    view = _live_view(context) if is_drawn else None
     daemon = Daemon(
         context.home,
         settings,
         reread=lambda: _settings(context),
         reactor=lambda platform: _reactor(platform, options),
         parts=lambda platform: [
-            _MAKERS[name](platform, options) for name in options.parts if name in _MAKERS
+            *([view(platform)] if view else ()),
+            *(_MAKERS[name](platform, options) for name in options.parts if name in _MAKERS),
         ],
         api=_api,
     )
     daemon.run()
+
+
+def _live_view(context: Context) -> Callable[[Platform], Part]:
+    """Return what makes the part that draws; what is logged until then goes to stderr."""
+    from attune_cli.serving.live_view import LiveView
+    from attune_cli.serving.recent_log import RecentLog
+
+    recent = RecentLog()
+    logging.getLogger("attune").addHandler(recent)
+    return lambda platform: LiveView(context, platform, recent)
 
 
 def _settings(context: Context) -> Settings:

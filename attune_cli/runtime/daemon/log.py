@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 LogFormat = Literal["text", "json"]
 
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+"""The form of text."""
+
 _FILE_BYTES = 10 * 1024 * 1024
 _OLD_FILES = 3
 _PRIVATE = 0o600
@@ -54,7 +57,7 @@ def open_log(path: Path, *, stderr: LogFormat | None) -> None:
     root.addHandler(file)
     if stderr is not None:
         shown = logging.StreamHandler(sys.stderr)
-        text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        text = logging.Formatter(LINE)
         shown.setFormatter(_Lines() if stderr == "json" else text)
         root.addHandler(shown)
     threading.excepthook = _log_thread

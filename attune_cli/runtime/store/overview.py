@@ -17,3 +17,10 @@ def upcoming_timers(tx: Transaction, *, limit: int) -> list[tuple[str, Instant]]
         (limit,),
     ).fetchall()
     return [(ref, due) for ref, due in rows]
+
+
+def totals(tx: Transaction) -> tuple[int, int]:
+    """Return how many events there have ever been, and how many decisions of rules to act; of any size at once."""
+    rows = tx.execute("SELECT name, seq FROM sqlite_sequence WHERE name IN ('event', 'enforcement')")
+    found: dict[str, int] = dict(rows.fetchall())
+    return found.get("event", 0), found.get("enforcement", 0)
