@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Literal
 
 from attune_cli.declaring.kinds import KINDS, PRUNED
+from attune_cli.declaring.missing_keys import DeclaringSealer, stand_in
 from attune_cli.declaring.project_packs import link, pack_document
 from attune_cli.declaring.reading import Reader
 from attune_cli.declaring.yaml_writing import yaml_document
@@ -15,13 +16,13 @@ from attune_cli.runtime.host import open_store, open_store_for_reading
 from attune_cli.runtime.model.refs import pack_of
 from attune_cli.runtime.packs.findings import Finding
 from attune_cli.runtime.store import packs
-from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from attune_cli.config import Home, Settings
+    from attune_cli.declaring.missing_keys import Missing
     from attune_cli.declaring.reading import Declaration
     from attune_cli.declaring.rule_documents import Document
     from attune_cli.declaring.sources import Sources
@@ -84,14 +85,6 @@ class Outcome:
     warnings: Sequence[Finding]
 
 
-class _LookingSealer(Sealer):
-    """Seals nothing for good, so that looking needs no key and makes none."""
-
-    def seal(self, value: object) -> bytes:
-        del value
-        return b""
-
-
 def apply(
     home: Home, settings: Settings, sources: Sources, pruning: Pruning, *, strict: bool, look: bool
 ) -> Outcome:
@@ -102,8 +95,8 @@ def apply(
     found: list[Outcome] = []
     try:
         with store.write(SystemClock().now()) as tx:
-            sealer = (_LookingSealer if look else Sealer)(home.secret_key)
-            steps = list(_steps(tx, home, reader, sources, pruning, sealer))
+            sealer = DeclaringSealer(home.secret_key, pretends=look)
+            steps = list(_steps(tx, home, reader, sources, pruning, sealer, look=look))
             found.append(Outcome(steps=steps, warnings=reader.warnings(strict=strict)))
             _undo(when=look or all(step.change == "unchanged" for step in steps))
     except _UndoneError:
@@ -120,7 +113,14 @@ def _undo(*, when: bool) -> None:
 
 
 def _steps(
-    tx: Transaction, home: Home, reader: Reader, sources: Sources, pruning: Pruning, sealer: Sealer
+    tx: Transaction,
+    home: Home,
+    reader: Reader,
+    sources: Sources,
+    pruning: Pruning,
+    sealer: DeclaringSealer,
+    *,
+    look: bool,
 ) -> Iterator[Step]:
     if pruning.pack is not None and packs.get(tx, pruning.pack) is None and pruning.pack != "local":
         raise UsageError(f"--scope: no pack '{pruning.pack}'", hint="attune pack list")
@@ -136,14 +136,11 @@ def _steps(
                 kind="pack", ref=ref, path=str(folder), before=before.get(ref), after=pack_document(tx, ref)
             )
     for one in reader.declarations:
-        step = _keep(tx, one, sealer)
+        step = keep(tx, one, sealer, missing="warning" if look else "error")
         if step is not None:
             yield step
     for one in reader.declarations:
-        try:
-            KINDS[one.kind].verify(tx, one.value)
-        except AttuneError as error:
-            one.fault(error)
+        verify(tx, one)
     if pruning.is_asked:
         yield from _prune(tx, reader.declarations, pruning)
 
@@ -163,15 +160,25 @@ def _finding(detail: Detail, folder: str) -> Finding:
     return Finding(folder, 1, 1, "error", f"{detail.path}: {detail.message}")
 
 
-def _keep(tx: Transaction, one: Declaration, sealer: Sealer) -> Step | None:
+def keep(tx: Transaction, one: Declaration, sealer: DeclaringSealer, *, missing: Missing) -> Step | None:
+    """Keep what a document declares and return what became of it; None where it cannot be kept, which is noted."""
     kind = KINDS[one.kind]
     before = kind.current(tx, one.ref)
     try:
+        stand_in(tx, one, sealer, missing=missing)
         kind.keep(tx, one.value, sealer)
     except AttuneError as error:
         one.fault(error)
         return None
     return Step(kind=one.kind, ref=one.ref, path=one.path, before=before, after=kind.current(tx, one.ref))
+
+
+def verify(tx: Transaction, one: Declaration) -> None:
+    """Note what a document names that is not there, now that everything is kept."""
+    try:
+        KINDS[one.kind].verify(tx, one.value)
+    except AttuneError as error:
+        one.fault(error)
 
 
 def _prune(tx: Transaction, declarations: Sequence[Declaration], pruning: Pruning) -> Iterator[Step]:

@@ -13,6 +13,8 @@ from attune_cli.runtime.store import channels
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from attune_cli.declaring.rule_documents import Document
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.store.database import Transaction
@@ -77,6 +79,13 @@ class ChannelKind:
 
     def verify(self, tx: Transaction, declared: DeclaredChannel) -> None:
         services.check_subjects(tx, declared.wish)
+
+    def needs(self, declared: DeclaredChannel) -> Iterable[str]:
+        about = declared.wish.subjects
+        return *about.packs, *about.rules, *about.actions, *about.triggers
+
+    def keys_of(self, declared: DeclaredChannel) -> Mapping[str, str]:
+        return {} if declared.wish.key is None else {declared.wish.key: "url"}
 
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         del everything

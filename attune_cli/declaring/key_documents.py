@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import NotFoundError
 from attune_cli.runtime.services import keys as services
 from attune_cli.runtime.services.records import key_record
 from attune_cli.runtime.store import keys
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from attune_cli.declaring.rule_documents import Document
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.store.database import Transaction
@@ -58,11 +59,7 @@ class KeyKind:
         place = services.place_of(tx, declared.ref, scope=declared.scope or "system", name=declared.name)
         present = place.present
         if declared.value is None:
-            if present is None:
-                raise NotFoundError(
-                    f"key '{declared.ref}' has no value yet", hint=f"attune key set {declared.ref}"
-                )
-            return
+            return  # what has no value yet was told and stood in for
         if present is None or present.encrypted or keys.read_value(present, sealer) != declared.value:
             services.set_key(
                 tx,
@@ -76,6 +73,13 @@ class KeyKind:
 
     def verify(self, tx: Transaction, declared: object) -> None:
         """Keeping it has said so."""
+
+    def needs(self, declared: DeclaredKey) -> Iterable[str]:
+        owner_type, _, owner = (declared.scope or "").partition(":")
+        return (owner,) if owner_type in ("pack", "action", "sensor") else ()
+
+    def keys_of(self, declared: DeclaredKey) -> Mapping[str, str]:
+        return {declared.ref: self.identified_by} if declared.value is None else {}
 
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         del everything

@@ -20,7 +20,7 @@ from attune_cli.runtime.store import definitions
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from attune_cli.declaring.rule_documents import Document
     from attune_cli.runtime.packs.fields import Fields
@@ -53,6 +53,14 @@ class Kind(Protocol):
 
     def verify(self, tx: Transaction, declared: Any) -> None:  # noqa: ANN401 - as above
         """Raise AttuneError when it names what is not there, now that everything is kept."""
+        ...
+
+    def needs(self, declared: Any) -> Iterable[str]:  # noqa: ANN401 - as above
+        """Return the refs of what has to be there besides; of a whole pack its own, or `pack.*`."""
+        ...
+
+    def keys_of(self, declared: Any) -> Mapping[str, str]:  # noqa: ANN401 - as above
+        """Return the keys that have to have a value, each with the field that names it."""
         ...
 
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
@@ -91,6 +99,14 @@ class RuleKind:
     def verify(self, tx: Transaction, declared: object) -> None:
         """Keeping it has said so."""
 
+    def needs(self, declared: RuleDefinition) -> Iterable[str]:
+        unless = () if declared.unless is None else (declared.unless.trigger_ref,)
+        return declared.trigger_ref, declared.action_ref, *unless, *(declared.permission_set_refs or ())
+
+    def keys_of(self, declared: object) -> Mapping[str, str]:
+        del declared
+        return {}
+
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         return made_by_people(tx, "rule", everything=everything)
 
@@ -125,6 +141,14 @@ class TriggerKind:
 
     def verify(self, tx: Transaction, declared: object) -> None:
         """Keeping it has said so."""
+
+    def needs(self, declared: object) -> Iterable[str]:
+        del declared
+        return ()
+
+    def keys_of(self, declared: object) -> Mapping[str, str]:
+        del declared
+        return {}
 
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         return made_by_people(tx, "trigger", everything=everything)
@@ -177,6 +201,13 @@ class SensorKind:
 
     def verify(self, tx: Transaction, declared: object) -> None:
         """Keeping it has said so."""
+
+    def needs(self, declared: DeclaredSensor) -> Iterable[str]:
+        return (declared.ref,)
+
+    def keys_of(self, declared: object) -> Mapping[str, str]:
+        del declared
+        return {}
 
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         return [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.packs.documents import Document as Parsed
 
 _UNKNOWN_KEY = "unknown key "
+_COMMAND = "attune "
 
 
 @dataclass
@@ -52,9 +53,12 @@ class Reader:
 
     findings: list[Finding] = field(default_factory=list[Finding])
     declarations: list[Declaration] = field(default_factory=list[Declaration])
+    files: set[str] = field(default_factory=set[str])
+    """As messages call them; what is found elsewhere is of a pack."""
 
     def read(self, files: Iterable[File]) -> None:
         for file in files:
+            self.files.add(file.path)
             try:
                 documents = parse_documents(file.content)
             except DocumentError as fault:
@@ -96,9 +100,14 @@ class Reader:
                 Declaration(name, str(getattr(value, kind.identified_by)), value, fields)
             )
 
-    def _faulty_kind(self, files: set[str]) -> str:
-        """Return the kind of the first document in a file that has faults."""
-        return next((one.kind for one in self.declarations if one.path in files), "rule")
+    def _where_to_look(self, errors: list[Finding], files: set[str]) -> str:
+        """Return the command that helps: one that mends all, else one that tells of documents, or of packs."""
+        cures = [one.suggestion or "" for one in errors]
+        if all(cure.startswith(_COMMAND) for cure in cures):
+            return cures[0]
+        kind = next((one.kind for one in self.declarations if one.path in files), None)
+        is_of_packs = files.isdisjoint(self.files)
+        return "attune validate" if is_of_packs else f"attune schema {kind or 'rule'}"
 
     def _refuse_twice(self) -> None:
         first: dict[tuple[str, str], Declaration] = {}
@@ -110,9 +119,13 @@ class Reader:
                     f"{one.kind} '{one.ref}' is already in {other.path}:{line}", KINDS[one.kind].identified_by
                 )
 
+    def found(self, *, strict: bool) -> list[Finding]:
+        """Return all that is wrong or not quite right, each once, by its place."""
+        return sorted(dict.fromkeys(_strict(one, strict=strict) for one in self.findings))
+
     def warnings(self, *, strict: bool) -> list[Finding]:
         """Return what is not quite right; raises UsageError with every fault of all files together."""
-        found = sorted(dict.fromkeys(_strict(one, strict=strict) for one in self.findings))
+        found = self.found(strict=strict)
         errors = errors_of(found)
         if errors:
             files = {one.path for one in errors}
@@ -120,7 +133,7 @@ class Reader:
                 f"{_counted(len(errors), 'fault')} in {_counted(len(files), 'file')}; nothing was changed",
                 code="invalid_files",
                 details=[Detail(one.place, str(one).removeprefix(f"{one.place}: ")) for one in errors],
-                hint=f"attune schema {self._faulty_kind(files)}",
+                hint=self._where_to_look(errors, files),
             )
         return found
 

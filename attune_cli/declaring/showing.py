@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from attune_cli.declaring.applying import Step
     from attune_cli.declaring.sources import Sources
 
+_WOULD = {"created": "would create", "updated": "would update", "pruned": "would prune"}
+
 _SCOPE = "pack:"
 
 
@@ -44,8 +46,10 @@ def apply_files(
     outcome = apply(context.home, context.settings, sources, pruning, strict=strict, look=look)
     _warn(context, outcome)
     changed = _changed(outcome)
-    record = {"kind": "outcome", "changed": len(changed), "items": [_item(step) for step in outcome.steps]}
-    lines = [f"{step.change} {step.kind} {step.ref}" for step in outcome.steps]
+    items = [_item(step) for step in outcome.steps]
+    record = {"kind": "outcome", "dry_run": look, "changed": len(changed), "items": items}
+    words = _WOULD if look else {}
+    lines = [f"{words.get(step.change, step.change)} {step.kind} {step.ref}" for step in outcome.steps]
     context.out.outcome(record, [step.ref for step in changed] if context.quiet else lines)
     if not outcome.steps:
         context.out.note("nothing is declared there")

@@ -79,6 +79,11 @@ def _of_project(context: Context) -> Sources:
         raise NotFoundError(
             "this is no project: no attune.toml here or above", hint="attune init, or attune apply PATH"
         )
+    return sources_of_project(project)
+
+
+def sources_of_project(project: Path) -> Sources:
+    """Read all documents of the project in a folder, and find its packs."""
     root = Path(os.path.relpath(project))
     files: dict[str, str | None] = {}
     packs: dict[Path, None] = {}

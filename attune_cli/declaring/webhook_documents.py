@@ -13,6 +13,8 @@ from attune_cli.runtime.store import webhooks
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from attune_cli.declaring.rule_documents import Document
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.store.database import Transaction
@@ -73,6 +75,13 @@ class WebhookKind:
 
     def verify(self, tx: Transaction, declared: object) -> None:
         """Keeping it has said so."""
+
+    def needs(self, declared: DeclaredWebhook) -> Iterable[str]:
+        return (declared.ref,)
+
+    def keys_of(self, declared: DeclaredWebhook) -> Mapping[str, str]:
+        secret_ref = declared.config.secret_ref
+        return {} if secret_ref is None else {secret_ref: "secret"}
 
     def refs(self, tx: Transaction, *, everything: bool) -> list[str]:
         del everything

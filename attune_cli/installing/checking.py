@@ -30,26 +30,37 @@ COLUMNS = (
 )
 
 
+Meant = tuple[Path, str | None]
+"""The folder of a pack, and the one file in it that is meant; None: all of it."""
+
+
 def validate(context: Context, paths: Sequence[Path], *, strict: bool) -> int:
     """Check packs, folders of packs and single files of packs; returns 1 when there is an error."""
+    meant = paths or [project_folder(context.directory or Path())]
+    return report(context, [pair for path in meant for pair in packs_at(path)], (), strict=strict)
+
+
+def report(
+    context: Context, packs: Iterable[Meant], others: Iterable[Finding], *, documents: int = 0, strict: bool
+) -> int:
+    """Check packs and print what is wrong with them and with `others`; returns 1 when there is an error."""
     folders: dict[Path, set[str] | None] = {}
-    for path in paths or [_project_folder(context.directory or Path())]:
-        for folder, file in _packs_at(path):
-            only = folders.setdefault(folder, set() if file else None)
-            if file is None:
-                folders[folder] = None
-            elif only is not None:
-                only.add(file)
+    for folder, file in packs:
+        only = folders.setdefault(folder, set() if file else None)
+        if file is None:
+            folders[folder] = None
+        elif only is not None:
+            only.add(file)
     policy = policy_of(context.settings)
     findings = [finding for folder, only in folders.items() for finding in _read(folder, only, policy)]
+    findings += others
     if strict:
         findings = as_strict(findings)
     _print(context, findings)
     errors = len(errors_of(findings))
-    context.out.note(
-        f"{_counted(len(folders), 'pack')}, {_counted(errors, 'error')},"
-        f" {_counted(len(findings) - errors, 'warning')}"
-    )
+    counted = [_counted(len(folders), "pack"), *([_counted(documents, "document")] if documents else ())]
+    counted += [_counted(errors, "error"), _counted(len(findings) - errors, "warning")]
+    context.out.note(", ".join(counted))
     return 1 if errors else 0
 
 
@@ -60,8 +71,8 @@ def _read(folder: Path, only: set[str] | None, policy: ContainerPolicy) -> list[
     return [finding for finding in found if only is None or finding.path.removeprefix(prefix) in only]
 
 
-def _packs_at(path: Path) -> list[tuple[Path, str | None]]:
-    """Return the pack folders a path means, each with the one file that was meant, or None for all."""
+def packs_at(path: Path, *, alone: bool = True) -> list[Meant]:
+    """Return the packs a path means; raises NotFoundError when there is none, unless it means something else too."""
     if not path.exists():
         raise NotFoundError(f"no file or folder '{path}'", hint="attune validate --help")
     if _is_pack(path):
@@ -73,6 +84,8 @@ def _packs_at(path: Path) -> list[tuple[Path, str | None]]:
     for parent in path.absolute().parents:
         if _is_pack(parent):
             return [(parent, None if path.is_dir() else str(path.absolute().relative_to(parent)))]
+    if not alone:
+        return []
     raise NotFoundError(
         f"'{path}' is no pack and lies in none: no pack.yaml in it, below it or above it",
         hint="attune pack new REF",
@@ -87,7 +100,7 @@ def _folders_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
-def _project_folder(start: Path) -> Path:
+def project_folder(start: Path) -> Path:
     """Return the nearest folder upwards with an attune.toml, else where we are."""
     here = start.absolute()
     return next((folder for folder in (here, *here.parents) if (folder / PROJECT_FILE).is_file()), start)

@@ -95,6 +95,11 @@ def open_store_for_reading(home: Home, settings: Settings) -> Store:
         if os.access(home.database, os.W_OK) and os.access(home.path, os.W_OK):
             return open_store(home, settings)
         return _open_read_only(home)
+    return open_empty_store(home)
+
+
+def open_empty_store(home: Home) -> Store:
+    """Open a database in memory with the core pack, whatever the home holds."""
     store = memory_store()
     _install_core_pack(store, home)
     return store

@@ -37,7 +37,7 @@ def test_files_are_applied_once_and_then_nothing_changes(run: Run) -> None:
     # The rule comes first: order does not matter.
     write("all.yaml", f"{RULE}---\n{TRIGGER}")
     planned = run("apply", "all.yaml", "-n")
-    assert planned.stdout == "created trigger local.dry\ncreated rule local.water\n"
+    assert planned.stdout == "would create trigger local.dry\nwould create rule local.water\n"
     assert refs(run, "rule") == []
     first = run("apply", "all.yaml", "-j")
     assert first.exit_code == 0, first.stderr
@@ -308,3 +308,138 @@ def test_a_rule_of_a_pack_is_changed_in_its_file_only(run: Run, project: str) ->
     refused = run("apply", "-", input=exported + "mode: single\n")
     assert refused.exit_code == 2
     assert "belongs to a file of pack 'garden'" in refused.stderr
+
+
+# --- keys that are not set yet
+
+
+SECRETS = """kind: key
+ref: hub.secret
+---
+kind: trigger
+ref: local.push
+---
+kind: webhook
+ref: local.push
+style: github
+secret: key://hub.secret
+---
+kind: channel
+name: ops
+url: key://chat.url
+on: [rule.fired]
+---
+kind: channel
+name: night
+url: key://chat.url
+on: [rule.fired]
+"""
+
+
+def test_a_key_without_a_value_is_told_once_however_many_name_it(run: Run, home: Home) -> None:
+    write("all.yaml", SECRETS)
+    refused = run("apply", "all.yaml")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.splitlines() == [
+        "error: 2 faults in 1 file; nothing was changed",
+        "  all.yaml:2:6   key 'hub.secret' has no value yet (attune key set hub.secret)",
+        "  all.yaml:14:6  key 'chat.url' has no value yet (attune key set chat.url)",
+        "hint: attune key set hub.secret",
+    ]
+    assert json.loads(run("key", "list", "-j").stdout) == []
+    assert run("export").stdout == ""
+    assert not (home.path / "secret.key").exists()
+
+
+def test_looking_wants_no_key_to_be_set_but_says_what_applying_will_want(run: Run, home: Home) -> None:
+    write("all.yaml", SECRETS)
+    looked = run("apply", "all.yaml", "-n")
+    assert looked.exit_code == 0, looked.stderr
+    assert looked.stdout.splitlines() == [
+        "would create key hub.secret",
+        "would create trigger local.push",
+        "would create webhook local.push",
+        "would create channel ops",
+        "would create channel night",
+    ]
+    assert looked.stderr.count("has no value yet") == 2
+    told = json.loads(run("apply", "all.yaml", "-n", "-j").stdout)
+    assert (told["dry_run"], told["items"][0]["change"]) == (True, "created")
+    assert not home.path.exists()
+    run("key", "set", "hub.secret", "-", input="0123456789abcdef")
+    run("key", "set", "chat.url", "-", input="json://127.0.0.1:9/t")
+    assert "has no value" not in run("apply", "all.yaml", "-n").stderr
+    applied = run("apply", "all.yaml", "-j")
+    assert (applied.exit_code, json.loads(applied.stdout)["dry_run"]) == (0, False)
+
+
+def test_a_mistyped_key_is_suggested(run: Run) -> None:
+    run("key", "set", "chat.url", "-", input="json://127.0.0.1:9/t")
+    refused = run("apply", "-", input="kind: channel\nname: ops\nurl: key://chat.ulr\non: [rule.fired]\n")
+    assert "key 'chat.ulr' has no value yet (did you mean chat.url?)" in refused.stderr
+
+
+def test_a_fault_of_a_pack_leads_to_what_checks_packs(run: Run) -> None:
+    write("attune.toml", "")
+    write("packs/greenhouse/pack.yaml", "ref: greenhouse\nversion: 1.0.0\nlabel: Greenhouse\n")
+    write("packs/greenhouse/actions/a.yaml", "ref: greenhouse.a\nrunner_type: shel\n")
+    refused = run("apply")
+    assert refused.exit_code == 2
+    assert "packs/greenhouse/actions/a.yaml" in refused.stderr
+    assert refused.stderr.splitlines()[-1] == "hint: attune validate"
+    assert run("validate").exit_code == 1
+
+
+# --- checking without a database
+
+
+def test_a_project_is_checked_whole_without_a_database_and_without_keys(run: Run, home: Home) -> None:
+    write("attune.toml", "")
+    write("packs/greenhouse/pack.yaml", "ref: greenhouse\nversion: 1.0.0\nlabel: Greenhouse\n")
+    write("packs/greenhouse/triggers/t.yaml", "ref: greenhouse.t\nlabel: T\noutput: {a: {type: strng}}\n")
+    write("rules/water.yaml", RULE.replace("core.echo", "core.ecko").removeprefix("kind: rule\n"))
+    write("rules/post.yaml", RULE.replace("core.echo", "chat.post").replace("local.water", "local.post"))
+    write("all.yaml", SECRETS.replace("github", "githb"))
+    write("triggers/dry.yaml", TRIGGER)
+    write("sensors/off.yaml", "ref: core.timer_sensr\nenabled: false\n")
+    checked = run("validate")
+    assert checked.exit_code == 1
+    for told, line in zip(
+        (
+            "packs/greenhouse/triggers/t.yaml:3:20: 'output.a.type': expected one of string, ",
+            "all.yaml:9:8: 'style': ",
+            "rules/post.yaml:2:6: warning: not checked against what is not in this project: 'chat'",
+            "rules/water.yaml:3:13: 'action_ref': no action 'core.ecko' (did you mean core.echo?)",
+            "sensors/off.yaml:1:6: no sensor 'core.timer_sensr' (did you mean core.timer_sensor?)",
+        ),
+        checked.stdout.splitlines(),
+        strict=True,
+    ):
+        assert line.startswith(told)
+    assert checked.stderr == "1 pack, 5 documents, 4 errors, 1 warning\n"
+    assert not home.path.exists()
+    one = run("validate", "rules/water.yaml", "-j")
+    assert [found["path"] for found in json.loads(one.stdout)] == ["rules/water.yaml"]
+    assert run("validate", "triggers").exit_code == 0
+    assert run("validate", "rules/post.yaml", "--strict").exit_code == 1
+
+
+def test_a_project_without_faults_is_valid_though_no_key_is_set(run: Run, home: Home) -> None:
+    write("attune.toml", "")
+    write("all.yaml", f"{SECRETS}---\n{TRIGGER}---\n{RULE}notify: [ops]\n")
+    checked = run("validate", "--strict")
+    assert (checked.exit_code, checked.stdout) == (0, "")
+    assert checked.stderr == "0 packs, 1 document, 0 errors, 0 warnings\n"
+    assert not home.path.exists()
+
+
+def test_a_document_outside_a_project_is_checked_as_far_as_it_tells(run: Run) -> None:
+    write("rule.yaml", RULE + "modde: single\n")
+    checked = run("validate", "rule.yaml")
+    assert (checked.exit_code, checked.stdout.splitlines()) == (
+        1,
+        [
+            "rule.yaml:2:6: warning: not checked against what is not in this project: 'local'",
+            "rule.yaml:7:1: unknown key 'modde' (did you mean mode?)",
+        ],
+    )

@@ -360,7 +360,8 @@ def test_a_single_file_is_checked_as_part_of_its_pack(run: Run, demo: Path) -> N
     assert run("action", "validate", "demo/actions/hello.yaml").exit_code == 0
     assert run("validate", "nowhere").exit_code == 3
     write_files(Path(), {"alone.yaml": "a: 1\n"})
-    assert run("validate", "alone.yaml").exit_code == 3
+    assert run("pack", "validate", "alone.yaml").exit_code == 3
+    assert "alone.yaml:1:1: missing key 'kind'" in run("validate", "alone.yaml").stdout
 
 
 def test_pack_test_tells_failures_and_writes_junit(run: Run, demo: Path) -> None:

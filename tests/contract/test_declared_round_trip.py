@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from attune_cli.config import Home, Settings
 from attune_cli.declaring.applying import Pruning, _steps
 from attune_cli.declaring.exporting import collect
+from attune_cli.declaring.missing_keys import DeclaringSealer
 from attune_cli.declaring.reading import Reader
 from attune_cli.declaring.sources import File, Sources
 from attune_cli.declaring.yaml_writing import yaml_documents
@@ -141,6 +142,7 @@ def _keep_url(tx: Transaction, sealer: Sealer) -> None:
 
 
 def _apply(tx: Transaction, home: Home, reader: Reader) -> list[Any]:
-    steps = list(_steps(tx, home, reader, Sources((), ()), Pruning(), Sealer(home.secret_key)))
+    sealer = DeclaringSealer(home.secret_key, pretends=False)
+    steps = list(_steps(tx, home, reader, Sources((), ()), Pruning(), sealer, look=False))
     assert reader.warnings(strict=True) == []
     return steps
