@@ -91,10 +91,10 @@ def _anchors(page: Path) -> set[str]:
 
 def test_the_examples_of_expressions_are_so() -> None:
     from attune_cli.runtime.expressions.expression import evaluate
-    from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.expressions.scope import RuleScope
 
     event = {"id": 1, "trigger": "a.b", "trigger_ref": "a.b", "payload": {}, "created": ""}
-    scope = Scope(event=event, pack_config={}, secret_config=frozenset(), system={}, key={}.__getitem__)
+    scope = RuleScope(event=event, pack_config={}, secret_config=frozenset(), system={}, key={}.__getitem__)
     rows = re.findall(
         r"^\| `(.+)` \| `(.+)` \|$",
         reference("expressions").split("| expression |")[1].split("## ")[0],

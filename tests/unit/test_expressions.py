@@ -13,7 +13,7 @@ from attune_cli.runtime.expressions.functions import FUNCTIONS
 from attune_cli.runtime.expressions.json_values import Missing
 from attune_cli.runtime.expressions.running import Run
 from attune_cli.runtime.expressions.running import given as given_value
-from attune_cli.runtime.expressions.scope import Scope
+from attune_cli.runtime.expressions.scope import RuleScope
 
 PAYLOAD: dict[str, Any] = {
     "n": 3,
@@ -25,8 +25,8 @@ PAYLOAD: dict[str, Any] = {
 }
 
 
-def scope(payload: object = PAYLOAD) -> Scope:
-    return Scope(
+def scope(payload: object = PAYLOAD) -> RuleScope:
+    return RuleScope(
         event={
             "id": 5,
             "trigger": "a.b",

@@ -103,7 +103,10 @@ def test_what_cannot_be_computed_names_every_place_and_expression() -> None:
     ("text", "message"),
     [
         ("{{ 1 + }}", "template: ends too early (column 8)"),
-        ("a\n b {{ lenght(1) }}", "template: no function 'lenght'; did you mean length? (line 2, column 7)"),
+        (
+            "a\n b {{ lenght(1) }}",
+            "template: unknown function 'lenght'; did you mean length? (line 2, column 7)",
+        ),
         ("x {{ event.id", "template: '{{' is never closed; write {{ '{{' }} for the braces (column 3)"),
         ("{{ 'x }}", "template: a text in quotes is never closed (column 1)"),
         ("{{ }}", "template: is empty (column 3)"),

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from attune_cli.runtime.expressions.expression import read_expression
 from attune_cli.runtime.expressions.running import Run
-from attune_cli.runtime.expressions.scope import Scope
+from attune_cli.runtime.expressions.scope import RuleScope
 from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.model.automations import WorkflowDefinition
 from attune_cli.runtime.model.workflows.graph import MAX_ITERATIONS, Graph
 
-SCOPE = Scope(event={}, pack_config={}, secret_config=frozenset(), system={}, key={}.__getitem__)
+SCOPE = RuleScope(event={}, pack_config={}, secret_config=frozenset(), system={}, key={}.__getitem__)
 
 
 def graph(*tasks: dict[str, Any], **more: Any) -> Graph:

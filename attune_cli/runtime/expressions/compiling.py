@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,13 +15,14 @@ from attune_cli.runtime.expressions.filters import CHOOSERS, FILTERS, TAKE_MISSI
 from attune_cli.runtime.expressions.functions import FUNCTIONS, integer_in, list_in, number_in
 from attune_cli.runtime.expressions.json_values import Missing, finite, step, text_of, type_of
 from attune_cli.runtime.expressions.operators import BINARY, COMPARISONS, ORDERING
-from attune_cli.runtime.expressions.running import NAMES, Run, given
+from attune_cli.runtime.expressions.running import Run, given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jinja2 import nodes
 
+    from attune_cli.runtime.expressions.vocabulary import Unknown, Vocabulary
     from attune_cli.runtime.model.actions import Json
 
 Compute = Callable[[Run], Any]
@@ -35,8 +37,10 @@ _WORDS = {"null": None, "Null": None, "NULL": None, "TRUE": True, "FALSE": False
 class Compiler:
     """Compiles one expression, and notes the names that lead nowhere, with their places."""
 
-    def __init__(self) -> None:
-        self.unknown: list[tuple[str, int]] = []
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self.unknown: list[Unknown] = []
+        self._may_be_missing = 0
 
     def compile(self, node: nodes.Node, depth: int = 0) -> Compute:
         if depth > MAX_DEPTH:
@@ -86,16 +90,28 @@ class Compiler:
         name = node.name
         if name in _WORDS:
             return lambda _: _WORDS[name]
-        return self._path(name, (), node.lineno)
+        return self.path(name, (), node.lineno)
 
-    def _path(self, name: str, path: tuple[str | int, ...], offset: int) -> Compute:
-        if name == "keystore" and not path:
-            raise ParseError("the name of a key has to be written out, as in keystore.NAME", offset)
-        if name not in NAMES:
-            self.unknown.append((name, offset))
-            missing = Missing(".".join([name, *map(str, path)]))
-            return lambda _: missing
-        return lambda run: run.look(name, path)
+    def path(self, name: str, path: tuple[str | int, ...], offset: int) -> Compute:
+        """Compile a path that begins with a name; one that leads nowhere is noted."""
+        if name in self._vocabulary.written_out and not path:
+            noun = "key" if name == "keystore" else "task"
+            raise ParseError(f"the name of a {noun} has to be written out, as in {name}.NAME", offset)
+        unknown = self._vocabulary.unknown(name, path, offset)
+        if unknown is None:
+            return lambda run: run.look(name, path)
+        self.unknown.append(replace(unknown, is_doubt=True) if self._may_be_missing else unknown)
+        if unknown.is_doubt and name in self._vocabulary.roots:
+            return lambda run: run.look(name, path)
+        missing = Missing(".".join([name, *map(str, path)]))
+        return lambda _: missing
+
+    def _of_missing(self, node: nodes.Expr, depth: int) -> Compute:
+        """Compile what may lead nowhere, since what stands behind it knows what to do then."""
+        self._may_be_missing += 1
+        compute = self.compile(node, depth)
+        self._may_be_missing -= 1
+        return compute
 
     def _getattr(self, node: nodes.Getattr, depth: int) -> Compute:
         return self._within(node, node.attr, depth)
@@ -122,8 +138,9 @@ class Compiler:
         while (found := _written_part(inner)) is not None:
             path.insert(0, found)
             inner = cast("nodes.Getattr", inner).node
-        if type(inner).__name__ == "Name" and cast("nodes.Name", inner).name not in _WORDS:
-            return self._path(cast("nodes.Name", inner).name, tuple(path), inner.lineno)
+        root = self._root(inner)
+        if root is not None:
+            return self.path(root, tuple(path), inner.lineno)
         whole = self.compile(inner, depth)
 
         def compute(run: Run) -> Json:
@@ -133,6 +150,17 @@ class Compiler:
             return value
 
         return compute
+
+    def _root(self, node: nodes.Expr) -> str | None:
+        """Return the name with which a path begins, as `result()` where it is called; None for anything else."""
+        if type(node).__name__ == "Name":
+            name = cast("nodes.Name", node).name
+            return None if name in _WORDS else name
+        if type(node).__name__ != "Call" or type(cast("nodes.Call", node).node).__name__ != "Name":
+            return None
+        called = f"{cast('nodes.Name', cast('nodes.Call', node).node).name}()"
+        has_arguments = cast("nodes.Call", node).args or cast("nodes.Call", node).kwargs
+        return called if called in self._vocabulary.roots and not has_arguments else None
 
     def _slice(self, sequence: nodes.Expr, node: nodes.Slice, depth: int) -> Compute:
         whole = self.compile(sequence, depth)
@@ -219,7 +247,15 @@ class Compiler:
         if type(node.node).__name__ != "Name":
             raise ParseError("only functions can be called", node.node.lineno)
         name = cast("nodes.Name", node.node).name
-        apply = _known(FUNCTIONS, name, "function", node.node.lineno)
+        root = self._root(node)
+        if root is not None:
+            return self.path(root, (), node.node.lineno)
+        if name in self._vocabulary.functions:
+            self._arguments(_nothing, name, node, depth)
+            return lambda run: run.scope.call(name)
+        if name not in FUNCTIONS:
+            raise ParseError(self._vocabulary.unknown_function(name, FUNCTIONS), node.node.lineno)
+        apply = FUNCTIONS[name][0]
         arguments = self._arguments(apply, name, node, depth, with_names=False)
 
         def compute(run: Run) -> Json:
@@ -231,12 +267,12 @@ class Compiler:
     def _filter(self, node: nodes.Filter, depth: int) -> Compute:
         if node.node is None:
             raise ParseError("a filter needs a value before it", node.lineno)
-        whole = self.compile(node.node, depth)
+        takes_missing = node.name in TAKE_MISSING
+        whole = (self._of_missing if takes_missing else self.compile)(node.node, depth)
         if node.name in CHOOSERS:
             return self._chooser(node, whole, depth)
         apply = _known(FILTERS, node.name, "filter", node.lineno, also=CHOOSERS)
         arguments = self._arguments(apply, node.name, node, depth, before=1)
-        takes_missing = node.name in TAKE_MISSING
 
         def compute(run: Run) -> Json:
             value = whole(run)
@@ -259,9 +295,9 @@ class Compiler:
 
     def _test(self, node: nodes.Test, depth: int) -> Compute:
         apply = _known(TESTS, node.name, "test", node.lineno)
-        whole = self.compile(node.node, depth)
-        arguments = self._arguments(apply, node.name, node, depth, before=1)
         takes_missing = node.name in TESTS_OF_MISSING
+        whole = (self._of_missing if takes_missing else self.compile)(node.node, depth)
+        arguments = self._arguments(apply, node.name, node, depth, before=1)
 
         def compute(run: Run) -> Json:
             value = whole(run)
@@ -310,6 +346,10 @@ def _anything(*_positional: object, **_named: object) -> None:
     """Stand for what looks at its arguments itself."""
 
 
+def _nothing() -> None:
+    """Stand for a function of the scope: it takes nothing."""
+
+
 def _applied(
     run: Run, name: str, apply: Callable[..., Any], positional: Sequence[Any], named: dict[str, Any]
 ) -> Json:
@@ -335,7 +375,7 @@ def _known(
     if name in table:
         return table[name][0]
     suggestion = did_you_mean(name, [*table, *also])
-    raise ParseError(f"no {noun} '{name}'" + (f"; {suggestion}" if suggestion else ""), offset)
+    raise ParseError(f"unknown {noun} '{name}'" + (f"; {suggestion}" if suggestion else ""), offset)
 
 
 def member_of(value: Json, part: Json, *, shown: str = "") -> Json:

@@ -13,7 +13,7 @@ from attune_cli.values import immutable
 if TYPE_CHECKING:
     from attune_cli.runtime.expressions.comparisons import Operator
     from attune_cli.runtime.expressions.expression import Expression
-    from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.expressions.scope import RuleScope
     from attune_cli.runtime.model.actions import Json
 
 Steps = tuple[str | int, ...]
@@ -61,7 +61,7 @@ Node = Comparison | Formula | Group
 class Judging:
     """Judges the parts for one event. Every part is judged, so that the trace tells of each."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: RuleScope) -> None:
         self._scope = scope
         self.trace: dict[str, dict[str, Any]] = {}
         self.error: str | None = None

@@ -106,8 +106,7 @@ class ConditionReader:
         except ParseError as error:
             self._fault(here, f"expression: {error.message}", place=place_of(written, start + error.offset))
             return None
-        unknown = [(name, start + offset) for name, offset in expression.unknown]
-        self.doubts.extend(unknown_names(unknown, written, here))
+        self.doubts.extend(fault for _, fault in unknown_names(expression.unknown, written, here, start))
         return Formula(here if here == steps else steps, expression)
 
     def _comparison(self, written: dict[str, Any], steps: Steps) -> Comparison | None:

@@ -16,7 +16,7 @@ from attune_cli.values import immutable
 if TYPE_CHECKING:
     from attune_cli.runtime.expressions.condition_nodes import Node
     from attune_cli.runtime.expressions.faults import Fault
-    from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.expressions.scope import RuleScope
     from attune_cli.runtime.model.actions import Json
 
 MAX_TRACED = 100
@@ -42,7 +42,7 @@ class Condition:
         self.doubts = doubts
         """Names in expressions that lead nowhere: what needs them can never hold."""
 
-    def judge(self, scope: Scope) -> Judgement:
+    def judge(self, scope: RuleScope) -> Judgement:
         """Tell whether the event meets the conditions. Never raises."""
         if self._node is None:
             return Judgement(holds=True, error=None, trace={})

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.expressions.compiling import Compiler
 from attune_cli.runtime.expressions.faults import ExpressionError, ParseError
 from attune_cli.runtime.expressions.parsing import MAX_LENGTH, parse_expression
-from attune_cli.runtime.expressions.running import NAMES, Run
+from attune_cli.runtime.expressions.running import Run
+from attune_cli.runtime.expressions.vocabulary import RULES
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.expressions.compiling import Compute
     from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.expressions.vocabulary import Unknown, Vocabulary
     from attune_cli.runtime.model.actions import Json
 
-_PLAIN_PATH = re.compile(rf"\s*({'|'.join(NAMES)})((?:\.[^\s.{{}}\[\]()|\"'+*/%,<>=!~:&\\]+)+)\s*")
+_PLAIN_PATH = re.compile(r"\s*([^\W\d]\w*)((?:\.[^\s.{{}}\[\]()|\"'+*/%,<>=!~:&\\]+)+)\s*")
 """A dotted path as rules know it: a segment may hold what would be an operator elsewhere, as in `x.content-type`."""
 
 
@@ -24,8 +26,8 @@ _PLAIN_PATH = re.compile(rf"\s*({'|'.join(NAMES)})((?:\.[^\s.{{}}\[\]()|\"'+*/%,
 class Expression:
     text: str
     compute: Compute
-    unknown: tuple[tuple[str, int], ...] = ()
-    """Names that lead nowhere, with their places in the text."""
+    unknown: tuple[Unknown, ...] = ()
+    """Names that lead nowhere."""
 
     def value(self, run: Run) -> Json:
         """Compute it; a Missing where it is a path that leads nowhere. Raises ExpressionError, and nothing else."""
@@ -40,20 +42,21 @@ class Expression:
             return result
 
 
-def read_expression(text: str) -> Expression:
+def read_expression(text: str, vocabulary: Vocabulary = RULES) -> Expression:
     """Compile an expression; raises ParseError."""
+    compiler = Compiler(vocabulary)
     plain = _PLAIN_PATH.fullmatch(text) if len(text) <= MAX_LENGTH else None
-    if plain is not None:
-        name, path = plain[1], tuple(plain[2][1:].split("."))
-        return Expression(text.strip(), lambda run: run.look(name, path))
-    compiler = Compiler()
+    path = tuple(plain[2][1:].split(".")) if plain is not None else ()
     try:
-        compute = compiler.compile(parse_expression(text))
+        if plain is not None and vocabulary.is_plain_path(plain[1], path):
+            compute = compiler.path(plain[1], path, plain.start(1))
+        else:
+            compute = compiler.compile(parse_expression(text))
     except RecursionError:
         raise ParseError("is nested too deeply") from None
     return Expression(text.strip(), compute, tuple(compiler.unknown))
 
 
-def evaluate(text: str, scope: Scope) -> Json:
+def evaluate(text: str, scope: Scope, vocabulary: Vocabulary = RULES) -> Json:
     """Read and compute an expression once, for tests and for the command line."""
-    return read_expression(text).value(Run(scope))
+    return read_expression(text, vocabulary).value(Run(scope))

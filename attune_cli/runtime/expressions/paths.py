@@ -8,13 +8,13 @@ from attune_cli.runtime.expressions.json_values import Missing
 from attune_cli.runtime.expressions.running import walk
 
 if TYPE_CHECKING:
-    from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.expressions.scope import RuleScope
     from attune_cli.runtime.model.actions import Json
 
 _EVENT = ("id", "trigger", "trigger_ref", "payload", "created")
 
 
-def value_of(path: str, scope: Scope) -> Json:
+def value_of(path: str, scope: RuleScope) -> Json:
     """Return what a path leads to in the event, an index being a segment too; None when it leads nowhere."""
     value = walk(scope.event, path.removeprefix("event.").split("."))
     return None if isinstance(value, Missing) else value

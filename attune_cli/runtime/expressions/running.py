@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.runtime.expressions.faults import ExpressionError, MissingError
 from attune_cli.runtime.expressions.json_values import MAX_SIZE, Missing, size_of, step
-from attune_cli.runtime.model.pointers import format_pointer
+from attune_cli.runtime.model.pointers import parse_pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from attune_cli.runtime.expressions.scope import Scope
     from attune_cli.runtime.model.actions import Json
-
-NAMES = ("event", "pack", "system", "keystore")
-"""What an expression may begin with."""
 
 MAX_WORK = 16 * MAX_SIZE
 """Characters that one computation may go through, a member counting as several: some two seconds at the worst."""
@@ -48,20 +45,13 @@ class Run:
         if name == "keystore":
             self.secret = True
             return self._key(path, shown)
-        value = walk(_root(self.scope, name), path)
-        if name == "pack" and self._is_secret(path):
+        found = self.scope.find(name, tuple(path))
+        value = Missing(shown) if found is None else walk(found.value, found.rest)
+        if found is not None and _touches(found.value, found.rest, found.secrets):
             self.secret = True
         elif not isinstance(value, Missing):
             self.seen[shown] = value
         return Missing(shown) if isinstance(value, Missing) else value
-
-    def _is_secret(self, path: Sequence[str | int]) -> bool:
-        """Tell whether a path into `pack` leads to a secret, into one, or to what holds one."""
-        here = format_pointer([str(part) for part in path[1:]])
-        return any(
-            f"{here}/".startswith(f"{secret}/") or f"{secret}/".startswith(f"{here}/")
-            for secret in self.scope.secret_config
-        )
 
     def _key(self, path: Sequence[str | int], shown: str) -> Json:
         """Return a key, whose name may have dots, or what a path leads to within its value."""
@@ -76,16 +66,32 @@ class Run:
         return Missing(shown)
 
 
-def _root(scope: Scope, name: str) -> Json:
-    if name == "pack":
-        return {"config": scope.pack_config}
-    return scope.event if name == "event" else scope.system
-
-
 def walk(value: Json, path: Sequence[str | int]) -> Json:
     for part in path:
         value = step(value, part)
     return value
+
+
+def _touches(value: Json, path: Sequence[str | int], secrets: Iterable[str]) -> bool:
+    """Tell whether a path leads to a secret, into one, or to what holds one."""
+    if not secrets:
+        return False
+    steps: list[str] = []
+    for part in path:
+        steps.append(_step_at(value, part))
+        value = step(value, part)
+    return any(
+        all(one == other for one, other in zip(steps, parse_pointer(secret), strict=False))
+        for secret in secrets
+    )
+
+
+def _step_at(value: Json, part: str | int) -> str:
+    """Return a segment as a pointer writes it: the index of a member counts from the beginning."""
+    if not isinstance(value, list):
+        return str(part)
+    index = int(part) if isinstance(part, int) or part.isdecimal() else 0
+    return str(index if index >= 0 else len(cast("list[Any]", value)) + index)
 
 
 def given(value: Json) -> Json:

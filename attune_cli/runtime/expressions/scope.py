@@ -1,17 +1,48 @@
-"""What a condition or a template of a rule may see."""
+"""What an expression may see while it is computed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from attune_cli.runtime.model.actions import Json
+
+Path = tuple[str | int, ...]
+"""Keys and indexes that lead into a value."""
+
+
+@immutable
+class Found:
+    """Where a path leads to: into `value`, along `rest`."""
+
+    value: Json
+    rest: Path = ()
+    secrets: frozenset[str] = frozenset()
+    """JSON pointers into `value`: reading at, above or below one is reading a secret."""
+
+
+class Scope(Protocol):
+    """Where the names of an expression lead. What it returns is not changed."""
+
+    def find(self, name: str, path: Path, /) -> Found | None:
+        """Return where a path that begins with `name` leads to; None when there is no such thing."""
+        ...
+
+    def key(self, name: str, /) -> Json:
+        """Return the value of a key in the clear; raises LookupError when there is none."""
+        ...
+
+    def call(self, function: str, /) -> Json:
+        """Return what a function of the vocabulary gives here."""
+        ...
+
 
 @immutable(kw_only=True)
-class Scope:
+class RuleScope:
     """One event as seen by one rule."""
 
     event: dict[str, Any]
@@ -24,3 +55,16 @@ class Scope:
     """`timestamp`, and `rule` with `id` and `ref`."""
     key: Callable[[str], Any]
     """Return the value of a key in the clear; raises LookupError when there is none."""
+
+    def find(self, name: str, path: Path, /) -> Found | None:
+        if name == "pack":
+            return in_pack(self.pack_config, self.secret_config, path)
+        return Found(self.event if name == "event" else self.system, path)
+
+    def call(self, function: str, /) -> Json:
+        raise LookupError(function)  # its vocabulary has none
+
+
+def in_pack(config: dict[str, Any], secrets: frozenset[str], path: Path) -> Found:
+    """Return where a path behind `pack` leads to, under which the configuration lies."""
+    return Found({"config": config}, path, frozenset(f"/config{pointer}" for pointer in secrets))

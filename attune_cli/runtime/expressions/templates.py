@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import Detail, UsageError
@@ -18,7 +19,8 @@ from attune_cli.runtime.expressions.faults import (
     place_of,
 )
 from attune_cli.runtime.expressions.json_values import copied, text_of
-from attune_cli.runtime.expressions.running import NAMES, Run, given
+from attune_cli.runtime.expressions.running import Run, given
+from attune_cli.runtime.expressions.vocabulary import RULES
 from attune_cli.runtime.model.pointers import format_pointer
 from attune_cli.values import immutable
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.expressions.expression import Expression
     from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.expressions.vocabulary import Unknown, Vocabulary
     from attune_cli.runtime.model.actions import Json
 
 
@@ -56,8 +59,8 @@ class Text:
     """A text with expressions in it: its pieces in order, plain ones as they are."""
 
     pieces: tuple[str | Expression, ...]
-    unknown: tuple[tuple[str, int], ...] = ()
-    """Names that lead nowhere, with their places in the text."""
+    unknown: tuple[Unknown, ...] = ()
+    """Names that lead nowhere."""
 
     @property
     def whole(self) -> Expression | None:
@@ -71,11 +74,18 @@ class Template:
     """A value with templates in it: compiled once, filled in often, by any thread."""
 
     def __init__(
-        self, root: Steps, written: Json, texts: dict[Steps, Text], doubts: tuple[Fault, ...]
+        self,
+        root: Steps,
+        written: Json,
+        texts: dict[Steps, Text],
+        doubts: tuple[Fault, ...],
+        *,
+        is_strict: bool,
     ) -> None:
         self._root = root
         self._written = written
         self._texts = texts
+        self._is_strict = is_strict
         self.doubts = doubts
         """Names that lead nowhere: what stands there can only become null."""
 
@@ -85,8 +95,11 @@ class Template:
         return frozenset(self._texts)
 
     def fill(self, scope: Scope) -> Filled:
-        """Return the value with everything filled in; raises TemplateError with every place that cannot be."""
-        filling = _Filling(self._root, self._texts, scope)
+        """Return the value with everything filled in; raises TemplateError with every place that cannot be.
+
+        What is missing is such a place where the vocabulary is strict, and nothing elsewhere.
+        """
+        filling = _Filling(self._root, self._texts, scope, is_strict=self._is_strict)
         value = filling.value(self._written, ())
         if filling.faults:
             first = filling.faults[0]
@@ -95,7 +108,8 @@ class Template:
 
 
 class _Filling:
-    def __init__(self, root: Steps, texts: dict[Steps, Text], scope: Scope) -> None:
+    def __init__(self, root: Steps, texts: dict[Steps, Text], scope: Scope, *, is_strict: bool) -> None:
+        self._is_strict = is_strict
         self._root = root
         self._texts = texts
         self._scope = scope
@@ -130,14 +144,17 @@ class _Filling:
         try:
             value = given(expression.value(run))
             return text_of(value) if as_text else copied(value)
-        except MissingError as error:
-            self.warnings.append(f"{path}: {error}")
         except ExpressionError as error:
-            self.faults.append(Detail(path, f"{{{{ {expression.text} }}}}: {error}"))
+            if isinstance(error, MissingError) and not self._is_strict:
+                self.warnings.append(f"{path}: {error}")
+            else:
+                self.faults.append(Detail(path, f"{{{{ {expression.text} }}}}: {error}"))
         return "" if as_text else None
 
 
-def read_template(written: Json, at: str = "action_params") -> tuple[Template, list[Fault]]:
+def read_template(
+    written: Json, at: str = "action_params", vocabulary: Vocabulary = RULES
+) -> tuple[Template, list[Fault]]:
     """Compile every template in a value; returns what could be, and every fault. `at` begins their paths."""
     root: Steps = tuple(at.split(".")) if at else ()
     texts: dict[Steps, Text] = {}
@@ -150,14 +167,15 @@ def read_template(written: Json, at: str = "action_params") -> tuple[Template, l
         if "{{" not in text:
             continue
         try:
-            texts[steps] = read_text(text)
+            texts[steps] = read_text(text, vocabulary)
         except ParseError as error:
             faults.append(
                 fault_at((*root, *steps), f"template: {error.message}", place=place_of(text, error.offset))
             )
         else:
-            doubts.extend(unknown_names(texts[steps].unknown, text, (*root, *steps)))
-    return Template(root, written, texts, tuple(doubts)), faults
+            for unknown, fault in unknown_names(texts[steps].unknown, text, (*root, *steps)):
+                (doubts if unknown.is_doubt else faults).append(fault)
+    return Template(root, written, texts, tuple(doubts), is_strict=vocabulary.is_strict), faults
 
 
 def _texts_of(value: Json, steps: Steps) -> Iterator[tuple[Steps, str]]:
@@ -175,17 +193,18 @@ def _texts_of(value: Json, steps: Steps) -> Iterator[tuple[Steps, str]]:
             pending.extend(((*here, index), inner) for index, inner in reversed(items))
 
 
-def unknown_names(names: Iterable[tuple[str, int]], written: str, steps: Steps) -> Iterator[Fault]:
-    """Yield a fault for each name that leads nowhere, given with its place in the text."""
-    for name, offset in names:
-        said = f"'{name}' leads nowhere: there are {', '.join(NAMES)}"
-        yield fault_at(steps, said, place=place_of(written, offset))
+def unknown_names(
+    names: Iterable[Unknown], written: str, steps: Steps, start: int = 0
+) -> Iterator[tuple[Unknown, Fault]]:
+    """Yield a fault for each name that leads nowhere; their places count from `start` in the text."""
+    for one in names:
+        yield one, fault_at(steps, one.said, place=place_of(written, start + one.offset))
 
 
-def read_text(text: str) -> Text:
+def read_text(text: str, vocabulary: Vocabulary = RULES) -> Text:
     """Split a text at its templates and compile them; raises ParseError, its offset counted in the text."""
     pieces: list[str | Expression] = []
-    unknown: list[tuple[str, int]] = []
+    unknown: list[Unknown] = []
     end = 0
     while (start := text.find("{{", end)) >= 0:
         close = _end_of(text, start + 2)
@@ -193,11 +212,11 @@ def read_text(text: str) -> Text:
             pieces.append(text[end:start])
         inner = text[start + 2 : close]
         try:
-            expression = read_expression(inner)
+            expression = read_expression(inner, vocabulary)
         except ParseError as error:
             raise ParseError(error.message, start + 2 + error.offset) from None
         pieces.append(expression)
-        unknown.extend((name, start + 2 + offset) for name, offset in expression.unknown)
+        unknown.extend(replace(one, offset=start + 2 + one.offset) for one in expression.unknown)
         end = close + 2
     if end < len(text):
         pieces.append(text[end:])

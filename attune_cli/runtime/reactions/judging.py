@@ -23,7 +23,7 @@ from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
-    from attune_cli.runtime.expressions.scope import Scope
+    from attune_cli.runtime.expressions.scope import RuleScope
     from attune_cli.runtime.expressions.templates import Filled
     from attune_cli.runtime.model.events import Event, Outcome
     from attune_cli.runtime.reactions.over_time import Remember
@@ -86,7 +86,7 @@ def averts(tx: Transaction, book: RuleBook, rule: Rule, event: Event, sealer: Se
     return group_key_of(rule, scope) if rule.averting.judge(scope).holds else None
 
 
-def group_key_of(rule: Rule, scope: Scope) -> str:
+def group_key_of(rule: Rule, scope: RuleScope) -> str:
     """Return a name for the group an event belongs to: the values that the rule groups by."""
     if not rule.definition.group_by:
         return ""
@@ -121,7 +121,7 @@ def _too_early_to_look(rule: Rule, event: Event) -> Judged | None:
     return Judged(outcome="no_match", reason=_what_does_not_hold(trace), trace=trace)
 
 
-def _over_time(tx: Transaction, rule: Rule, event: Event, scope: Scope, trace: Trace) -> Judged:
+def _over_time(tx: Transaction, rule: Rule, event: Event, scope: RuleScope, trace: Trace) -> Judged:
     """Go on with an event that meets the conditions: count it, and wait or decide."""
     definition = rule.definition
     group_key = group_key_of(rule, scope)
@@ -151,7 +151,7 @@ def _over_time(tx: Transaction, rule: Rule, event: Event, scope: Scope, trace: T
 
 
 def _decide(
-    tx: Transaction, rule: Rule, scope: Scope, trace: Trace, group_key: str, instant: Instant
+    tx: Transaction, rule: Rule, scope: RuleScope, trace: Trace, group_key: str, instant: Instant
 ) -> Judged:
     """Fire, or say why not now: it has fired lately, it runs already, its parameters cannot be filled in."""
     definition = rule.definition

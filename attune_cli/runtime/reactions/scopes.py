@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.clock import rfc3339
-from attune_cli.runtime.expressions.scope import Scope
+from attune_cli.runtime.expressions.scope import RuleScope
 from attune_cli.runtime.store import keys
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.sealing import Sealer
 
 
-def scope_of(tx: Transaction, book: RuleBook, rule: Rule, event: Event, sealer: Sealer) -> Scope:
+def scope_of(tx: Transaction, book: RuleBook, rule: Rule, event: Event, sealer: Sealer) -> RuleScope:
     """Return the event as one rule sees it (domain.md 4.2, 4.3)."""
     config = book.config(tx, rule.definition.pack_ref)
-    return Scope(
+    return RuleScope(
         event={
             "id": event.id,
             "trigger": event.trigger_ref,
