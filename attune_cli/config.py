@@ -60,6 +60,10 @@ class Home:
         """Holds a line that tells what is being made for an execution in a container, as long as it is."""
         return self.containers / f"{execution}.progress"
 
+    def parameter_file(self, execution: int) -> Path:
+        """Holds the parameters of an execution that are delivered by file, as long as it runs."""
+        return self.runs / f"{execution}.parameters"
+
     @property
     def hosts(self) -> Path:
         return self.path / "hosts"
@@ -144,6 +148,10 @@ def _count(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     raise ValueError("expected a whole number of at least 1")
+
+
+def _count_or_none(value: object) -> int:
+    return 0 if value == "0" or (value == 0 and not isinstance(value, bool)) else _count(value)
 
 
 def _port(value: object) -> int:
@@ -242,6 +250,12 @@ class Settings:
     container_root: bool = _setting(default=False, read=_flag, help_text="Whether containers may run as root")
     container_pull: str = _setting(
         "missing", _one_of("missing", "always", "never"), "When images are pulled, unless an action says so"
+    )
+    container_warm: int = _setting(
+        4, _count_or_none, "Containers that a daemon starts ahead for busy actions, at most; 0 starts none"
+    )
+    container_warm_seconds: float = _setting(
+        60.0, _duration, "How long such a container waits; an action is busy that runs twice within this time"
     )
     host: str = _setting("127.0.0.1", _text, "Address the daemon's server listens at")
     port: int = _setting(8080, _port, "Port the daemon's server listens at; 0 takes a free one")

@@ -84,6 +84,20 @@ def image() -> str:
     return name
 
 
+@functools.cache
+def bare_image() -> str:
+    """Return the name of an image in which there is `cat`, and no shell."""
+    name = f"{image()}-bare"
+    if not docker("images", "-q", name):
+        memory = io.BytesIO()
+        with tarfile.open(fileobj=memory, mode="w") as archive:
+            busybox = Path(str(shutil.which("busybox"))).resolve()
+            archive.add(busybox, "bin/cat")
+            _add_libraries(archive, [busybox])
+        docker("import", "-", name, given=memory.getvalue())
+    return name
+
+
 def _python() -> Path:
     return Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 

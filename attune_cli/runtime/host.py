@@ -257,8 +257,12 @@ def docker_runner(
     pack_folder: Callable[[JobDefinition], Path],
     report: Callable[[Fact], None],
     api: Callable[[int], dict[str, str]] = lambda _execution: {},
+    keeps_warm: bool = False,
 ) -> DeferredRunner:
-    """Return the runner of actions in containers for a host of this home; it is made when there is such an action."""
+    """Return the runner of actions in containers for a host of this home; it is made when there is such an action.
+
+    A host that `keeps_warm` starts containers of busy actions ahead.
+    """
     from attune_cli.runtime.runners.deferred import DeferredRunner
 
     def make() -> DockerRunner:
@@ -278,6 +282,7 @@ def docker_runner(
             credentials=lambda registry: registry_credentials(home, settings, registry),
             report=report,
             api=api,
+            keeps_warm=keeps_warm,
         )
 
     return DeferredRunner("docker", make)

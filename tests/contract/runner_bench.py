@@ -194,16 +194,21 @@ class RunnerBench(ABC):
 
     def never_begin(self, script: str) -> int:
         job = self.job(script)
-        self._prepare(job)
+        self.prepare(job)
         return job.execution
 
     def start(self, job: Job) -> int:
         """Do what an engine does: prepare where that is needed, then open the gate."""
-        if self._prepare(job):
-            self.runner.start(job, self._refs[job.execution])
+        if self.prepare(job):
+            self.open(job)
         return job.execution
 
-    def _prepare(self, job: Job) -> bool:
+    def open(self, job: Job) -> None:
+        """Open the gate."""
+        self.runner.start(job, self._refs[job.execution])
+
+    def prepare(self, job: Job) -> bool:
+        """Make what a run needs; tells whether it is there."""
         if not self.runner.needs_preparation(job):
             self._refs[job.execution] = self.runner.ref(job)
             return True
@@ -273,9 +278,10 @@ class DockerBench(RunnerBench):
 
     kind = "docker"
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, keeps_warm: bool = False, **settings: Any) -> None:
         self.home_id = os.urandom(16).hex()
         self.image = image()
+        self._keeps_warm = keeps_warm
         super().__init__(folder, **settings)
 
     def _new_runner(self, report: Callable[[Fact], None]) -> DockerRunner:
@@ -288,7 +294,11 @@ class DockerBench(RunnerBench):
             pack_folder=self.launcher.pack_folder,
             orphans=lambda _found: [],
             report=report,
+            keeps_warm=self._keeps_warm,
         )
+
+    def container_of(self, execution: int) -> str:
+        return self._refs[execution].partition(":")[2]
 
     def _adapted(self, details: dict[str, Any]) -> dict[str, Any]:
         runtime = details.pop("runner_type").removeprefix("core.")
@@ -301,3 +311,19 @@ class DockerBench(RunnerBench):
         self.runner.close()
         left = containers_of(self.home_id)
         assert not left or docker("rm", "-f", *left) is None, f"containers are left: {left}"
+
+
+class WarmBench(DockerBench):
+    """The docker runner with containers that wait: each job finds one at its gate, where it can wait at all."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        super().__init__(folder, keeps_warm=True, **{"container_warm": 1} | settings)
+
+    def prepare(self, job: Job) -> bool:
+        """Want the same twice before, so that the action is busy."""
+        for _ in range(2):
+            if super().prepare(job):
+                self.runner.stop(self._refs[job.execution])
+            else:
+                return False
+        return super().prepare(job)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from attune_cli.runtime.runners.api import Ended, Standing
-from tests.contract.runner_bench import Bench, DockerBench, ProcessBench
+from tests.contract.runner_bench import Bench, DockerBench, ProcessBench, WarmBench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1024 * 1024
 
-BENCHES = {"process": ProcessBench, "docker": DockerBench}
+BENCHES = {"process": ProcessBench, "docker": DockerBench, "warm": WarmBench}
 
 PARAMETERS: dict[str, Any] = {
     "message": "it's\ntwo lines",

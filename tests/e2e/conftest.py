@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.cli.conftest import home, process, run, terminal
+from tests.e2e.container_story import gate, no_container_is_left
 from tests.e2e.daemon_story import nothing_is_left, slow
 
-__all__ = ["home", "nothing_is_left", "process", "run", "slow", "terminal"]
+__all__ = ["gate", "home", "no_container_is_left", "nothing_is_left", "process", "run", "slow", "terminal"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.docker_engine import docker, image
-from tests.e2e.test_containers import install
+from tests.e2e.container_story import install
 from tests.image_registry import serving_images
 from tests.pack_files import write_files
 

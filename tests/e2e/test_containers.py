@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import sqlite3
-import threading
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.docker_engine import containers_of, docker, image
 from tests.docs.pages import DOCS, File, steps
-from tests.e2e.story import PATIENCE_SECONDS, Attune, processes_with, show, until
-from tests.e2e.test_daemon import serving, supervisors
+from tests.e2e.container_story import home_id, install, said
+from tests.e2e.story import Attune, show, until
 from tests.pack_files import write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
     from attune_cli.config import Home
     from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.usefixtures("no_container_is_left")
 
 MEBIBYTE = 1024 * 1024
 
@@ -44,36 +40,6 @@ print(json.dumps({
     "writable": [path for path in ("/x", "/pack/x", "/etc/x", "/tmp/x") if can(path)],
 }))
 """
-
-
-def home_id(home: Home) -> str:
-    connection = sqlite3.connect(home.database)
-    try:
-        return str(connection.execute("SELECT value FROM meta WHERE name = 'home_id'").fetchone()[0])
-    finally:
-        connection.close()
-
-
-@pytest.fixture(autouse=True)
-def _no_container_is_left(home: Home) -> Iterator[None]:
-    image()
-    yield
-    if home.database.exists():
-        until(lambda: not supervisors(home), "the supervisor's end")
-        left = containers_of(home_id(home))
-        for container in left:
-            docker("rm", "-f", container)
-        assert left == []
-
-
-def install(run: Run, folder: Path, script: str = "", **keys: Any) -> None:
-    """Install a pack `box` with one action, `box.it`: a script for its shell, or what `keys` say."""
-    action = {"ref": "box.it", "runner_type": "container", "image": image()}
-    action |= {"entry_point": "it.sh"} if script else {}
-    files = {"pack.yaml": "ref: box\nversion: 1.0.0\n", "actions/it.yaml": json.dumps(action | keys)}
-    write_files(folder / "box", files | ({"actions/it.sh": script} if script else {}))
-    done = run("pack", "install", "--upgrade", str(folder / "box"))
-    assert done.exit_code == 0, done.stderr
 
 
 # --- the four scenarios
@@ -182,173 +148,6 @@ def test_ten_thousand_lines_arrive_in_order(run: Run, home: Home, tmp_path: Path
     install(run, tmp_path, "seq 10000")
     assert run("run", "action", "box.it", "-q").exit_code == 0
     assert (home.runs / "1" / "stdout").read_text().split() == [str(n) for n in range(1, 10001)]
-
-
-# --- many, and crashes
-
-
-def test_twenty_containers_at_once(run: Run, home: Home, tmp_path: Path) -> None:
-    install(run, tmp_path, "cat")
-    run("config", "set", "slots", "20")
-    with serving(home):
-        for n in range(20):
-            assert run("run", "box.it", f'--params={{"n": {n}}}', "--detach", "-q").exit_code == 0
-        for n in range(20):
-            assert run("execution", "wait", str(n + 1), "-q").exit_code == 0
-            assert json.loads(said(home, n + 1)) == {"n": n}
-
-
-WAITS = """\
-cat
-until [ -e /gate/open ]; do sleep 0.1; done
-echo done
-"""
-
-
-@pytest.fixture
-def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that containers may mount at /gate: what waits there goes on when `open` is in it."""
-    folder = tmp_path / "gate"
-    folder.mkdir()
-    monkeypatch.setenv("ATTUNE_CONTAINER_MOUNTS", str(folder))
-    return folder
-
-
-def test_killing_the_daemon_with_ten_containers_running_loses_nothing(
-    run: Run, home: Home, tmp_path: Path, gate: Path
-) -> None:
-    install(run, tmp_path, WAITS, mounts=[f"{gate}:/gate"])
-    with serving(home) as first:
-        for n in range(10):
-            assert run("run", "box.it", f'--params={{"n": {n}}}', "--detach", "-q").exit_code == 0
-        until(lambda: all(f'"n":{n}' in said(home, n + 1) for n in range(10)), "ten containers that run")
-        first.signal(signal.SIGKILL)
-        first.end()
-    with serving(home):
-        (gate / "open").touch()
-        for n in range(10):
-            assert run("execution", "wait", str(n + 1), "-q").exit_code == 0, show(run, str(n + 1))
-            assert said(home, n + 1) == f'{{"n":{n}}}\ndone\n'
-            timeline = [step["to"] for step in show(run, str(n + 1))["timeline"]]
-            assert timeline == ["requested", "scheduled", "running", "completed"]
-
-
-def said(home: Home, execution: int) -> str:
-    path = home.runs / str(execution) / "stdout"
-    return path.read_text() if path.exists() else ""
-
-
-def test_killing_a_command_ends_its_container(run: Run, home: Home, tmp_path: Path) -> None:
-    install(run, tmp_path, "echo begun; sleep 600")
-    with Attune("run", "action", "box.it") as command:
-        until(lambda: "begun" in said(home, 1), "a container that runs")
-        command.signal(signal.SIGKILL)
-        command.end()
-    record = show(run, "1")
-    assert record["status"] == "abandoned"
-    assert containers_of(home_id(home)) == []
-
-
-def test_what_a_dead_host_created_is_swept_and_what_is_not_ours_stays(
-    run: Run, home: Home, tmp_path: Path
-) -> None:
-    install(run, tmp_path, "true")
-    labels = ("--label", f"attune.home={home_id(home)}", "--label", "attune.host=0123456789abcdef")
-    orphan = docker("create", *labels, image(), "true")
-    foreign = docker(
-        "create", "--label", "attune.home=another", "--label", "attune.host=dead", image(), "true"
-    )
-    try:
-        assert run("run", "action", "box.it").exit_code == 0
-        assert orphan not in docker("ps", "-aq", "--no-trunc").split()
-        assert foreign in docker("ps", "-aq", "--no-trunc").split()
-    finally:
-        docker("rm", "-f", foreign)
-
-
-@contextmanager
-def engine_that_goes(folder: Path) -> Generator[tuple[str, Callable[[], None]]]:
-    """Stand between attune and the engine; return the address, and what makes the engine go away."""
-    ways: list[socket.socket] = []
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(folder / "engine.sock"))
-    listener.listen()
-
-    def copy(source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                near, far = listener.accept()[0], socket.socket(socket.AF_UNIX)
-                far.connect("/var/run/docker.sock")
-                ways.extend((near, far))
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=copy, args=pair, daemon=True).start()
-
-    def go() -> None:
-        (folder / "engine.sock").unlink()
-        for way in (listener, *ways):
-            with suppress(OSError):
-                way.shutdown(socket.SHUT_RDWR)
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    yield f"unix://{folder}/engine.sock", go
-    go() if (folder / "engine.sock").exists() else None
-    thread.join()
-    for way in (listener, *ways):
-        way.close()
-
-
-def test_an_engine_that_goes_away_in_the_middle_is_told_and_what_it_ran_is_swept_later(
-    run: Run, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install(run, tmp_path, "echo begun; sleep 600")
-    with engine_that_goes(tmp_path) as (address, go):
-        monkeypatch.setenv("DOCKER_HOST", address)
-        with Attune("run", "action", "box.it") as command:
-            until(lambda: "begun" in said(home, 1), "a container that runs")
-            go()
-            assert command.end()[0] == 1
-    assert show(run, "1")["error"]["type"] == "engine_gone"
-    assert len(containers_of(home_id(home))) == 1
-    monkeypatch.delenv("DOCKER_HOST")
-    install(run, tmp_path, "echo fine")
-    assert run("run", "action", "box.it").stdout == "fine\n"
-    assert containers_of(home_id(home)) == []
-
-
-def test_a_pull_that_hangs_is_interrupted_at_once(run: Run, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        install(run, tmp_path, "true", image=f"127.0.0.1:{silent.getsockname()[1]}/tools:1")
-        with Attune("run", "action", "box.it") as command:
-            silent.settimeout(PATIENCE_SECONDS)
-            asking = silent.accept()[0]
-            command.signal(signal.SIGINT)
-            assert command.end()[0] == 130
-            asking.close()
-    assert show(run, "1")["status"] == "cancelled"
-
-
-def test_the_process_that_holds_the_streams_needs_little_memory_and_its_end_ends_the_container(
-    run: Run, home: Home, tmp_path: Path
-) -> None:
-    install(run, tmp_path, "head -c 50000000 /dev/zero; echo whole >&2; sleep 600")
-    with Attune("run", "action", "box.it", "-q") as command:
-        until((home.runs / "1" / "stderr").exists, "all of the output")
-        shims = processes_with(str(home.runs / "1" / "container.json"))
-        assert len(shims) == 1
-        status = Path(f"/proc/{shims[0]}/status").read_text()
-        peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-        assert int(peak) < 40_000  # KiB
-        os.kill(shims[0], signal.SIGKILL)
-        assert command.end()[0] == 1
-    assert show(run, "1")["error"]["type"] == "lost"
-    assert containers_of(home_id(home)) == []
 
 
 # --- ends of their own kind

@@ -12,7 +12,7 @@ from attune_cli.config import Settings
 from attune_cli.errors import UnavailableError
 from attune_cli.runtime.model.containers import Mount, policy_of, read_options, refusals
 from attune_cli.runtime.runners.containers.address import USUAL, engine_address
-from attune_cli.runtime.runners.containers.engine import pull_failure, refusal
+from attune_cli.runtime.runners.containers.faults import pull_failure, refusal
 from attune_cli.runtime.runners.containers.wire import EngineError, Frames, answer_of
 
 if TYPE_CHECKING:

@@ -64,7 +64,13 @@ class EngineRoom:
         launcher = Launcher(home, environment=os.environ, allow=settings.environment_allow, api=api)
         self._processes = ProcessRunner(home=home, settings=settings, launcher=launcher, report=self._report)
         self._containers = docker_runner(
-            home, settings, host=self.id, pack_folder=launcher.pack_folder, report=self._report, api=api
+            home,
+            settings,
+            host=self.id,
+            pack_folder=launcher.pack_folder,
+            report=self._report,
+            api=api,
+            keeps_warm=True,
         )
         self._supervisor = SupervisorClient(folder=home.hosts, report=self._ended, lost=supervisor_lost)
         runners: dict[str, Runner] = {one.kind: one for one in (self._processes, self._containers)}

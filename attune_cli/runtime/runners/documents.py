@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.model.actions import DocumentFormat
 
-_SHELL_OWN = frozenset(
+SHELL_OWN = frozenset(
     {"IFS", "UID", "EUID", "PPID", "GROUPS", "OPTIND", "SHELLOPTS", "BASHOPTS", "PATH", "HOME"}
 )
 _NOT_IN_NAMES = re.compile(r"\W", re.ASCII)
@@ -66,7 +66,7 @@ def inline_shell_script(code: str, parameters: Mapping[str, Any], environment: C
         variable = _NOT_IN_NAMES.sub("_", name)
         lines += [f"PARAM_{spelling}={word}" for spelling in sorted({variable, variable.upper()})]
         bare = variable if not variable[:1].isdigit() else f"_{variable}"
-        if bare not in _SHELL_OWN and bare not in environment and not bare.startswith("BASH"):
+        if bare not in SHELL_OWN and bare not in environment and not bare.startswith("BASH"):
             lines.append(f"{bare}={word}")
     return "\n".join([*lines, code, ""]).encode("utf-8", "surrogateescape")
 

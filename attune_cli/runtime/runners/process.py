@@ -43,7 +43,7 @@ class ProcessRunner(SupervisedRunner):
         stdin = launch.stdin
         environment = launch.environment
         if action.parameter_delivery == "file" and not job.definition.command:
-            path = self._parameter_file(job.execution)
+            path = self._home.parameter_file(job.execution)
             write_private(path, stdin)
             environment = {**environment, "ATTUNE_PARAMETER_FILE": str(path)}
             stdin = b""

@@ -153,8 +153,7 @@ class SupervisedRunner(ABC):
             self._settled.append(run.run)
             return
         action = begun.definition.action
-        if action.parameter_delivery == "file":
-            self._parameter_file(begun.execution).unlink(missing_ok=True)
+        self._home.parameter_file(begun.execution).unlink(missing_ok=True)
         try:
             outcome = self._outcome(run, action, begun.execution, begun.timeout_seconds)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end this run, or it would be waited for in vain
@@ -206,7 +205,7 @@ class SupervisedRunner(ABC):
         fate = self._read_journal(name).get(seen.ref)
         if is_alive and (fate is None or fate.end is None):
             return Standing.RUNNING
-        self._parameter_file(seen.execution).unlink(missing_ok=True)
+        self._home.parameter_file(seen.execution).unlink(missing_ok=True)
         if fate is None:
             self._end_remains(seen)
             return Standing.NEVER_RAN
@@ -239,9 +238,6 @@ class SupervisedRunner(ABC):
 
     def _folder(self, execution: int) -> Path:
         return self._home.runs / str(execution)
-
-    def _parameter_file(self, execution: int) -> Path:
-        return self._home.runs / f"{execution}.parameters"
 
 
 def _with(outcome: Outcome, end: End) -> Outcome:

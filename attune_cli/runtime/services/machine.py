@@ -65,7 +65,7 @@ def check_git(environment: Mapping[str, str]) -> Check:
 
 def check_docker(environment: Mapping[str, str], needed_by: Sequence[str]) -> Check:
     """Ask the Docker engine for its version, where runs look for it; `needed_by` are the actions that need one."""
-    from attune_cli.runtime.runners.containers.engine import unreachable
+    from attune_cli.runtime.runners.containers.faults import unreachable
     from attune_cli.runtime.runners.containers.wire import EngineError, Wire
 
     address = "DOCKER_HOST"

@@ -25,7 +25,13 @@ _SIGNALS = frozenset(map(int, (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, sig
 
 _SIGNALLED = 128
 _NO_PROGRAM = (126, 127)
-_INIT_FAILED = b"[FATAL tini"
+_INIT_FAILED = (b"[FATAL tini", b"[FATAL attune]")
+"""The words of the engine's init, and of our gate, when there is no such program."""
+
+
+_GATE_LOST = (
+    "the container that was waiting for this run was gone before it began; nothing of it was executed"
+)
 
 
 def read_report(folder: Path) -> dict[str, Any]:
@@ -64,6 +70,8 @@ def _error(report: dict[str, Any], folder: Path) -> RunError | None:
     if stage == "start":
         fault = _refusal(report)
         return RunError(type=fault.code, message=fault.message)
+    if stage == "gate":
+        return RunError(type="gate_lost", message=_GATE_LOST)
     message = report.get("error") or "the container does not end, although it was killed"
     return RunError(type="container", message=message)
 
@@ -76,7 +84,7 @@ def _failed(report: dict[str, Any], folder: Path) -> RunError | None:
 
 
 def _refusal(report: dict[str, Any]) -> AttuneError:
-    from attune_cli.runtime.runners.containers.engine import refusal
+    from attune_cli.runtime.runners.containers.faults import refusal
 
     return refusal(500, str(report.get("error")))
 

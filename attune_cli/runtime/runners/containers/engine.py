@@ -10,17 +10,10 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import (
-    AttuneError,
-    DeniedError,
-    Detail,
-    NotFoundError,
-    RunFailedError,
-    UnavailableError,
-    UsageError,
-)
+from attune_cli.errors import Detail, RunFailedError, UnavailableError
 from attune_cli.runtime.runners.containers.address import engine_address
-from attune_cli.runtime.runners.containers.wire import Wire
+from attune_cli.runtime.runners.containers.faults import pull_failure, refusal, unreachable
+from attune_cli.runtime.runners.containers.wire import EngineError, Wire
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -39,16 +32,6 @@ _CONNECTIONS = 32
 _INSTALL_SECONDS = 1800
 _TAIL_LINES = 40
 
-_FULL = "no space left on device"
-_NOT_A_PROGRAM = (
-    "executable file not found",
-    "no such file or directory",
-    "permission denied",
-    "exec format error",
-)
-
-HOW_TO_GET_ONE = "apt-get install docker.io (or docs.docker.com/engine/install), then: attune doctor"
-
 
 @immutable(kw_only=True)
 class Image:
@@ -59,6 +42,10 @@ class Image:
     digest: str | None
     user: str
     platform: str
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    """The names in its environment."""
 
 
 @immutable(kw_only=True)
@@ -90,6 +77,26 @@ class ContainerEngine:
             config = client.create_host_config(**host)
             made = client.create_container(host_config=config, use_config_proxy=False, **given)
         return str(made["Id"])
+
+    def start(self, container: str) -> None:
+        with self._explained() as client:
+            client.start(container)
+
+    def is_running(self, container: str) -> bool:
+        with self._explained(missing_is_well=True) as client:
+            return bool(client.inspect_container(container)["State"]["Running"])
+        return False
+
+    def has_file(self, container: str, path: str) -> bool:
+        """Tell whether there is such a file in a container, which need not run."""
+        try:
+            with self._explained():
+                Wire(self.address).ask("HEAD", f"/containers/{container}/archive?path={path}")
+        except EngineError as error:
+            if error.status == 404:  # noqa: PLR2004 - HTTP's "not found"
+                return False
+            raise refusal(error.status, error.message) from error
+        return True
 
     def remove(self, container: str) -> None:
         """End a container, however it goes, and remove it; one that is gone is well."""
@@ -169,6 +176,9 @@ class ContainerEngine:
                 digest=next(iter(about.get("RepoDigests") or ()), None),
                 user=config.get("User") or "",
                 platform=f"{about.get('Os', '')}/{about.get('Architecture', '')}",
+                entrypoint=tuple(config.get("Entrypoint") or ()),
+                command=tuple(config.get("Cmd") or ()),
+                variables=tuple(one.partition("=")[0] for one in config.get("Env") or ()),
             )
         return None
 
@@ -228,58 +238,6 @@ class ContainerEngine:
             raise refusal(status, str(error.explanation or error), image) from error
         except (DockerException, RequestException, OSError) as error:
             raise unreachable(self.address, error) from error
-
-
-def refusal(status: int, message: str, image: str = "") -> AttuneError:
-    """Say what it means that the engine refused something."""
-    text = message.strip()
-    lower = text.lower()
-    if _FULL in lower:
-        return UnavailableError(
-            f"the Docker engine's disk is full: {text}", code="engine_disk_full", hint="docker system prune"
-        )
-    if image:
-        return pull_failure(image, text)
-    if any(words in lower for words in _NOT_A_PROGRAM):
-        return UsageError(f"the container cannot be started: {text}", code="not_started")
-    kind = UnavailableError if status >= 500 else UsageError  # noqa: PLR2004 - HTTP: the fault is the engine's
-    return kind(f"the Docker engine refuses: {text}", code="engine_refused")
-
-
-def pull_failure(image: str, message: str) -> AttuneError:
-    lower = message.lower()
-    if _FULL in lower:
-        return refusal(500, message)
-    if "no matching manifest" in lower or "platform" in lower:
-        return NotFoundError(
-            f"image '{image}' is not made for this machine: {message}", code="image_platform"
-        )
-    if "denied" in lower or "unauthorized" in lower or "auth" in lower:
-        return DeniedError(
-            f"image '{image}' cannot be pulled, or does not exist: {message}",
-            code="image_denied",
-            hint="docker login, or a key: attune key set registry.HOST",
-        )
-    if "not found" in lower or "manifest unknown" in lower or "does not exist" in lower:
-        return NotFoundError(
-            f"there is no image '{image}': {message}", code="image_not_found", hint="docker images"
-        )
-    return UnavailableError(f"image '{image}' cannot be pulled: {message}", code="image_pull_failed")
-
-
-def unreachable(address: str, error: Exception) -> UnavailableError:
-    text = str(error)
-    if "Permission denied" in text or isinstance(error, PermissionError):
-        return UnavailableError(
-            f"you may not use the Docker engine at {address}: permission denied on its socket",
-            code="no_container_engine",
-            hint="sudo usermod -aG docker $USER, then log in anew; or use a rootless engine",
-        )
-    if "timed out" in text.lower():
-        return UnavailableError(f"the Docker engine at {address} does not answer", code="engine_silent")
-    return UnavailableError(
-        f"no Docker engine answers at {address}", code="no_container_engine", hint=HOW_TO_GET_ONE
-    )
 
 
 def _split(name: str) -> tuple[str, str | None]:

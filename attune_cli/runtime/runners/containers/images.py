@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.packs.staging import content_digest
+from attune_cli.runtime.runners.containers.gate import SHELL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ class Images:
         self._credentials = credentials
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
+        self._shells: dict[str, bool] = {}
 
     def of(
         self, options: ContainerOptions, pull: Pull, folder: Path | None, *, progress: Callable[[str], None]
@@ -76,6 +78,19 @@ class Images:
         if found is None:
             raise NotFoundError(f"image '{tag}' was built, and is gone again", code="image_not_found")
         return found
+
+    def has_shell(self, image: Image, labels: dict[str, str]) -> bool:
+        """Tell whether there is a shell in an image; a container that is never started is looked into, once."""
+        with self._turn(image.id):
+            if image.id not in self._shells:
+                container = self._engine.create(
+                    image=image.id, entrypoint=[SHELL], labels=labels, host={"network_mode": "none"}
+                )
+                try:
+                    self._shells[image.id] = self._engine.has_file(container, SHELL)
+                finally:
+                    self._engine.remove(container)
+            return self._shells[image.id]
 
     def _turn(self, name: str) -> threading.Lock:
         with self._lock:

@@ -1,8 +1,10 @@
-"""The process that holds the streams of a container: `… ADDRESS CONTAINER REPORT STDIN_BYTES TIMEOUT GRACE`.
+"""The process that holds the streams of a container: `… ADDRESS CONTAINER REPORT STDIN_BYTES TIMEOUT GRACE NONCE`.
 
 A child of the supervisor, which pumps, caps and masks its pipes as those of any other. It reads its whole input before
-it does anything, hands it to the engine, opens the gate (starts the container), copies both streams, ends the container
-when it is told to (TERM) or when the time is over, writes down what came of it, and removes it (docs/adr/0040).
+it does anything, hands it to the engine at once, starts the container, copies both streams, ends the container when it
+is told to (TERM) or when the time is over, writes down what came of it, and removes it (docs/adr/0040). A container
+that waits at its gate is there already if there is a NONCE: its input opens the gate, and its output begins with the
+nonce, which is taken off (docs/adr/0047).
 
 The report is one JSON object, renamed into place before this process ends; see `Report`.
 """
@@ -21,9 +23,12 @@ from attune_cli.runtime.clock import monotonic_seconds
 from attune_cli.runtime.runners.containers.wire import EngineError, Frames, Wire, answer_of
 
 Report = dict[str, Any]
-"""`stage` (`before`: it never started; `start`: the engine did not start it; `over`), `exit_code`, `out_of_memory`,
-`timed_out`, `error` (the engine's words), `engine_gone`, `removed`, `image`, `image_id`."""
+"""`stage`, `exit_code`, `out_of_memory`, `timed_out`, `error` (the engine's words), `engine_gone`, `removed`, `image`,
+`image_id`. The stages: `before` (nothing was begun), `start` (the engine did not start it), `gate` (it waited, and
+never began), `running`, `over`."""
 
+_BEGUN = ("gate", "running")
+_STDOUT = 1
 _READ_BYTES = 256 * 1024
 _LAST_WORDS_SECONDS = 5.0
 """How long the end of the streams is waited for when the container is over."""
@@ -39,7 +44,14 @@ class Shim:
     """One container, from the gate to its removal."""
 
     def __init__(
-        self, wire: Wire, container: str, path: str, *, timeout_seconds: float | None, grace_seconds: float
+        self,
+        wire: Wire,
+        container: str,
+        path: str,
+        *,
+        timeout_seconds: float | None,
+        grace_seconds: float,
+        nonce: str,
     ) -> None:
         self.report: Report = {"stage": "before", "removed": False}
         self._report_path = path
@@ -49,12 +61,14 @@ class Shim:
         self._timeout_seconds = timeout_seconds
         self._grace_seconds = grace_seconds
         self._selector = selectors.DefaultSelector()
+        self._answer_due = f"{nonce}\n".encode() if nonce else b""
+        """What its output has still to begin with."""
         self._asked_to_stop = False
         self._deadline: float | None = None
         self._kill_at: float | None = None
         self._give_up_at: float | None = None
         self._stream_open = True
-        self._over = False
+        self._exit_code: int | None = None
         self._answer = b""
         self._bell, bell = os.pipe()
         for descriptor in (self._bell, bell):
@@ -82,40 +96,61 @@ class Shim:
     def _hold(self, document: bytes) -> None:
         stream, begun = self._wire.attach(self._container)
         with stream:
-            stream.setblocking(False)
-            rest = _offer(stream, memoryview(document))
             if self._was_asked():
                 return
-            self.report["stage"] = "start"
-            self._wire.ask("POST", f"{self._path}/start")
-            self.report["stage"] = "running"
+            stream.setblocking(False)
+            if not _give(stream, document):
+                self._signal("SIGKILL")  # before it sees an end of its input
+                raise EngineError(0, "the connection to the engine does not take its input at once")
+            self._begin()
             if self._timeout_seconds is not None:
                 self._deadline = monotonic_seconds() + self._timeout_seconds
             with self._wire.send("POST", f"{self._path}/wait") as waiting:
                 waiting.settimeout(None)
-                self._copy(stream, begun, rest, waiting)
+                self._copy(stream, begun, waiting)
+        if self._exit_code is not None and self.report["stage"] == "running":
+            self.report |= {"stage": "over", "exit_code": self._exit_code}
 
-    def _copy(self, stream: socket.socket, begun: bytes, rest: memoryview, waiting: socket.socket) -> None:
+    def _begin(self) -> None:
+        if self._answer_due:
+            self.report["stage"] = "gate"
+            return
+        self.report["stage"] = "start"
+        self._wire.ask("POST", f"{self._path}/start")
+        self.report["stage"] = "running"
+
+    def _copy(self, stream: socket.socket, begun: bytes, waiting: socket.socket) -> None:
         frames = Frames()
-        _write(frames.feed(begun))
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if rest else 0)
-        self._selector.register(stream, events, "stream")
+        self._pass_on(frames.feed(begun))
+        self._selector.register(stream, selectors.EVENT_READ, "stream")
         self._selector.register(waiting, selectors.EVENT_READ, "waiting")
         self._selector.register(self._bell, selectors.EVENT_READ, "bell")
-        while self._stream_open or not self._over:
-            for key, mask in self._selector.select(self._pause_seconds()):
+        while self._stream_open or self._exit_code is None:
+            for key, _ in self._selector.select(self._pause_seconds()):
                 if key.data == "bell":
                     self._was_asked()
                 elif key.data == "waiting":
                     self._take_end(waiting)
-                elif mask & selectors.EVENT_WRITE:
-                    rest = _offer(stream, rest)
-                    if not rest:
-                        self._selector.modify(stream, selectors.EVENT_READ, "stream")
-                if key.data == "stream" and mask & selectors.EVENT_READ:
+                else:
                     self._take_output(stream, frames)
             if self._keep_time():
                 return
+
+    def _pass_on(self, pieces: list[tuple[int, memoryview]]) -> None:
+        """Pass output on to the supervisor, who takes everything."""
+        for number, piece in pieces:
+            _write(number, self._after_answer(piece) if number == _STDOUT else piece)
+
+    def _after_answer(self, piece: memoryview) -> memoryview:
+        """Take off what the gate says, which comes before all else: then the run has begun."""
+        due = self._answer_due[: len(piece)]
+        if bytes(piece[: len(due)]) != due:
+            raise ValueError("the gate gave another answer")
+        if due:
+            self._answer_due = self._answer_due[len(due) :]
+            if not self._answer_due:
+                self.report["stage"] = "running"
+        return piece[len(due) :]
 
     def _take_output(self, stream: socket.socket, frames: Frames) -> None:
         try:
@@ -125,7 +160,7 @@ class Shim:
         except OSError:
             data = b""
         if data:
-            _write(frames.feed(data))
+            self._pass_on(frames.feed(data))
         else:
             self._selector.unregister(stream)
             self._stream_open = False
@@ -140,8 +175,7 @@ class Shim:
         answer = answer_of(self._answer)
         if answer is None:
             raise ConnectionResetError("the engine closed the connection")
-        self.report |= {"stage": "over", "exit_code": answer["StatusCode"]}
-        self._over = True
+        self._exit_code = int(answer["StatusCode"])
         self._deadline = self._kill_at = None
         self._give_up_at = monotonic_seconds() + _LAST_WORDS_SECONDS
 
@@ -174,7 +208,7 @@ class Shim:
 
     def _stop(self) -> None:
         self._deadline = None
-        if self.report["stage"] == "running" and self._kill_at is None:
+        if self.report["stage"] in _BEGUN and self._kill_at is None:
             self._kill_at = monotonic_seconds() + self._grace_seconds
             self._signal("SIGTERM")
 
@@ -207,26 +241,22 @@ class Shim:
             self.report["removed"] = True
 
 
-def _offer(stream: socket.socket, rest: memoryview) -> memoryview:
-    """Give the engine what its socket takes of the input, and the end of it after the last byte."""
+def _give(stream: socket.socket, document: bytes) -> bool:
+    """Hand over an input and its end, in one piece: half of it would be seen as all if this process were killed."""
     try:
-        while rest:
-            rest = rest[stream.send(rest) :]
-        stream.shutdown(socket.SHUT_WR)
+        taken = stream.send(document) if document else 0
+        if taken == len(document):
+            stream.shutdown(socket.SHUT_WR)
     except BlockingIOError:
-        return rest
+        return False
     except OSError:
-        return rest[:0]  # an action need not read its input
-    return rest
+        return True  # an action need not read its input
+    return taken == len(document)
 
 
-def _write(pieces: list[tuple[int, memoryview]]) -> None:
-    """Pass output on to the supervisor, who takes everything."""
-    for stream, piece in pieces:
-        descriptor = 2 if stream == 2 else 1  # noqa: PLR2004 - stderr
-        rest = piece
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+def _write(descriptor: int, piece: memoryview) -> None:
+    while piece:
+        piece = piece[os.write(descriptor, piece) :]
 
 
 def _read_exactly(count: int) -> bytes | None:
@@ -246,12 +276,13 @@ def _keep(report: Report, path: str) -> None:
 
 
 def main(words: list[str]) -> None:
-    address, container, path, stdin_bytes, timeout, grace = words
+    address, container, path, stdin_bytes, timeout, grace, nonce = words
     shim = Shim(
         Wire(address),
         container,
         path,
         timeout_seconds=float(timeout) if timeout else None,
         grace_seconds=float(grace),
+        nonce=nonce,
     )
     shim.run(_read_exactly(int(stdin_bytes)))

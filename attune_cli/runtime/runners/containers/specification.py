@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.model.containers import PACK_FOLDER, TEMPORARY_FOLDER, ContainerPolicy, is_root
 from attune_cli.runtime.runners.containers.dependencies import ENVIRONMENT
-from attune_cli.runtime.runners.containers.engine import HOME_LABEL, HOST_LABEL
 from attune_cli.runtime.runners.documents import context_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from attune_cli.runtime.model.actions import ActionDefinition
     from attune_cli.runtime.model.containers import ContainerOptions
     from attune_cli.runtime.runners.api import Job
     from attune_cli.runtime.runners.containers.dependencies import Dependencies
@@ -28,27 +28,33 @@ _NANO = 1_000_000_000
 
 
 def environment_of(
-    job: Job, folder: Path | None, api: dict[str, str], needed: Dependencies | None = None
+    action: ActionDefinition, folder: Path | None, needed: Dependencies | None, *, by_file: bool
 ) -> dict[str, str]:
-    """Return the variables of domain.md 2.4 that mean something within a container; none is the machine's."""
-    action = job.definition.action
+    """Return the variables of domain.md 2.4 that are the same for each run of an action; none is the machine's."""
     environment = {
         "HOME": TEMPORARY_FOLDER,
         "ATTUNE_ACTION": action.ref,
         "ATTUNE_PACK_REF": action.pack_ref,
-        "ATTUNE_EXEC_ID": str(job.execution),
         "ATTUNE_PARAMETER_DELIVERY": action.parameter_delivery,
         "ATTUNE_PARAMETER_FORMAT": action.parameter_format,
-        **context_variables(job.parameters),
-        **api,
     }
     if folder is not None:
         environment["PYTHONPATH"] = f"{PACK_FOLDER}/lib"
     if needed is not None:
         environment |= needed.variables
-    if by_file(job):
+    if by_file:
         environment["ATTUNE_PARAMETER_FILE"] = PARAMETER_FILE
-    return environment | job.environment
+    return environment
+
+
+def variables_of(job: Job, api: dict[str, str]) -> dict[str, str]:
+    """Return the variables that are a run's own."""
+    return {
+        "ATTUNE_EXEC_ID": str(job.execution),
+        **context_variables(job.parameters),
+        **api,
+        **job.environment,
+    }
 
 
 def by_file(job: Job) -> bool:
@@ -94,15 +100,6 @@ def specification(
         "stdin_open": True,
         "labels": {**labels, "attune.image": image.name, "attune.image_id": image.digest or image.id},
         "host": _host(options, policy, mounts),
-    }
-
-
-def labels_of(job: Job, home_id: str, host: str) -> dict[str, str]:
-    return {
-        HOME_LABEL: home_id,
-        HOST_LABEL: host,
-        "attune.action": job.action_ref,
-        "attune.execution": str(job.execution),
     }
 
 

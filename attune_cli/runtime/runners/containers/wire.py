@@ -140,7 +140,7 @@ class Frames:
         self._left = 0
 
     def feed(self, data: bytes) -> list[tuple[int, memoryview]]:
-        """Return the pieces of content, with the number of their stream (1 stdout, 2 stderr)."""
+        """Return the pieces of content, with the descriptor of their stream (1 stdout, 2 stderr)."""
         pieces: list[tuple[int, memoryview]] = []
         rest = memoryview(data)
         while rest:

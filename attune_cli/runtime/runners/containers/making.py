@@ -1,0 +1,248 @@
+"""From a job to the container of its run: created, or one that waits for it already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import DeniedError, UsageError
+from attune_cli.runtime.model.containers import policy_of, read_options, refusals
+from attune_cli.runtime.model.quantities import format_size
+from attune_cli.runtime.runners.containers import gate, specification
+from attune_cli.runtime.runners.containers.dependencies import Installer, dependencies_of
+from attune_cli.runtime.runners.containers.images import Images
+from attune_cli.runtime.runners.containers.programs import program_of, runtime_of
+from attune_cli.runtime.runners.containers.warm import Shape
+from attune_cli.runtime.runners.supervised import write_private
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
+
+    from attune_cli.config import Home, Settings
+    from attune_cli.runtime.model.containers import ContainerOptions
+    from attune_cli.runtime.model.jobs import JobDefinition
+    from attune_cli.runtime.runners.api import Job
+    from attune_cli.runtime.runners.containers.dependencies import Dependencies
+    from attune_cli.runtime.runners.containers.engine import ContainerEngine, Image
+    from attune_cli.runtime.runners.containers.programs import Program
+    from attune_cli.runtime.runners.containers.warm import WarmContainers
+
+ACTION_LABEL = "attune.action"
+EXECUTION_LABEL = "attune.execution"
+
+
+@immutable
+class Made:
+    """A container that is there for one run. It waits at its gate if there is a nonce, which it answers."""
+
+    container: str
+    stdin: bytes
+    nonce: str = ""
+    file: Path | None = None
+    """Holds its parameters."""
+
+    def forget_parameters(self) -> None:
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
+
+@immutable(kw_only=True)
+class _Plan:
+    """What one run's container comes to."""
+
+    job: Job
+    options: ContainerOptions
+    image: Image
+    program: Program
+    by_file: bool
+    shared: dict[str, str]
+    """The variables of all runs of its definition."""
+    own: dict[str, str]
+    """The run's own variables."""
+    specified: Callable[..., dict[str, Any]]
+    """`specification` for it, but for what a container that waits has otherwise."""
+
+
+class ContainerMaker:
+    """Makes those of one host. May be used from any thread."""
+
+    def __init__(
+        self,
+        *,
+        home: Home,
+        settings: Settings,
+        environment: Mapping[str, str],
+        engine: ContainerEngine,
+        labels: dict[str, str],
+        pack_folder: Callable[[JobDefinition], Path],
+        api: Callable[[int], dict[str, str]],
+        credentials: Callable[[str], dict[str, str] | None],
+        warm: WarmContainers | None,
+    ) -> None:
+        """`labels` tell whose they are; `warm` are those that wait, None where none does."""
+        self._home = home
+        self._engine = engine
+        self._images = Images(engine, credentials=credentials)
+        self._policy = policy_of(settings)
+        self._installer = Installer(home, engine, self._policy, environment)
+        self._labels = labels
+        self._pack_folder = pack_folder
+        self._api = api
+        self._warm = warm
+
+    def make(self, job: Job) -> Made:
+        """Make the container of a run. Blocks; raises AttuneError or OSError."""
+        plan = self._plan(job)
+        return self._take(plan) or self._create(plan)
+
+    def _plan(self, job: Job) -> _Plan:
+        options = self._options(job.definition)
+        folder = None if job.definition.command else self._pack_folder(job.definition)
+        image, needed = self._foundation(job, options, folder)
+        by_file = specification.by_file(job)
+        shared = specification.environment_of(job.definition.action, folder, needed, by_file=by_file)
+        own = specification.variables_of(job, self._api(job.execution) if options.network != "none" else {})
+        return _Plan(
+            job=job,
+            options=options,
+            image=image,
+            program=program_of(job, options, folder, shared | own),
+            by_file=by_file,
+            shared=shared,
+            own=own,
+            specified=partial(
+                specification.specification, options, self._policy, image=image, folder=folder, needed=needed
+            ),
+        )
+
+    def _options(self, definition: JobDefinition) -> ContainerOptions:
+        options, faults = read_options(definition.action.container)
+        refused = faults or refusals(options, self._policy)
+        if refused:  # the settings are others than when it was asked for
+            raise DeniedError(
+                f"this machine refuses the container of {definition.action.ref}", details=refused
+            )
+        return options
+
+    def _foundation(
+        self, job: Job, options: ContainerOptions, folder: Path | None
+    ) -> tuple[Image, Dependencies | None]:
+        """Return image and volume, which are there when this returns."""
+        with self._telling(job.execution) as tell:
+            image = self._images.of(options, options.pull or self._policy.pull, folder, progress=tell)
+            needed = self._dependencies(job, options, folder, image)
+            if needed is not None:
+                self._installer.install(needed, self._labels_of(job), progress=tell)
+        return image, needed
+
+    def _dependencies(
+        self, job: Job, options: ContainerOptions, folder: Path | None, image: Image
+    ) -> Dependencies | None:
+        action = job.definition.action
+        if folder is None or (options.command and not options.runtime):
+            return None
+        return dependencies_of(action.pack_ref, runtime_of(options, action.entry_point), folder, image)
+
+    @contextmanager
+    def _telling(self, execution: int) -> Generator[Callable[[str], None]]:
+        """Let those who follow an execution see what is being made for it."""
+        path = self._home.progress(execution)
+
+        def tell(line: str) -> None:
+            with suppress(OSError):
+                path.write_text(line, encoding="utf-8")
+
+        try:
+            yield tell
+        finally:
+            path.unlink(missing_ok=True)
+
+    # --- one that waits
+
+    def _take(self, plan: _Plan) -> Made | None:
+        """Return one that waits, if there is one and if it can be told of this run."""
+        words = gate.words_of(plan.program, plan.image)
+        nonce = os.urandom(16).hex()
+        opening = gate.opening(plan.own, nonce)
+        if self._warm is None or plan.by_file or opening is None or not words:
+            return None
+        stdin = opening + plan.program.stdin
+        if len(stdin) > gate.FED_BYTES or not gate.keeps_variables(plan.image):
+            return None
+        labels = self._labels | {ACTION_LABEL: plan.job.action_ref}
+        given = plan.specified(
+            program=gate.gated(words), environment=plan.shared, parameter_file=None, labels=labels
+        )
+        container = self._warm.take(
+            Shape(
+                owner=f"{plan.job.action_ref} {plan.options.image or plan.options.build}",
+                key=hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest(),
+                start=lambda: self._start(plan.image, given),
+            )
+        )
+        return None if container is None else Made(container, stdin, nonce)
+
+    def _start(self, image: Image, given: dict[str, Any]) -> str | None:
+        if not self._images.has_shell(image, self._labels):
+            return None
+        container = self._engine.create(**given)
+        try:
+            self._engine.start(container)
+        except BaseException:
+            self._engine.remove(container)
+            raise
+        return container
+
+    # --- one that is created
+
+    def _create(self, plan: _Plan) -> Made:
+        program, document = plan.program, plan.program.stdin
+        is_long = len(document) > gate.FED_BYTES
+        if is_long and not plan.by_file:
+            program = self._reading_a_file(plan)
+        file = self._deliver(plan, document) if is_long or plan.by_file else None
+        given = plan.specified(
+            program=program,
+            environment=plan.shared | plan.own,
+            parameter_file=file,
+            labels=self._labels_of(plan.job),
+        )
+        try:
+            container = self._engine.create(**given)
+        except BaseException:
+            if file is not None:
+                file.unlink(missing_ok=True)
+            raise
+        return Made(container, b"" if file else document, file=file)
+
+    def _reading_a_file(self, plan: _Plan) -> Program:
+        """Return the program with the file of the parameters as its input: a connection could be cut half-way."""
+        words = gate.words_of(plan.program, plan.image)
+        if not words or not self._images.has_shell(plan.image, self._labels):
+            raise UsageError(
+                f"{format_size(len(plan.program.stdin))} of parameters cannot reach {plan.job.action_ref} on stdin:"
+                f" there is no {gate.SHELL} in image '{plan.image.name}'",
+                code="no_shell",
+                hint="parameter_delivery: file",
+            )
+        return gate.fed_from(specification.PARAMETER_FILE, words)
+
+    def _deliver(self, plan: _Plan, document: bytes) -> Path:
+        """Write the parameters into a file that the container's user can read, and nobody else of this machine."""
+        path = self._home.parameter_file(plan.job.execution)
+        user = specification.user_of(plan.options, plan.image).partition(":")[0]
+        owned = os.geteuid() == 0 and user.isdecimal()
+        # Who cannot give it away lets everybody read it: the home, in which it lies, is closed to everybody.
+        write_private(path, document, 0o400 if owned else 0o444)
+        if owned:
+            os.chown(path, int(user), -1)
+        return path
+
+    def _labels_of(self, job: Job) -> dict[str, str]:
+        return self._labels | {ACTION_LABEL: job.action_ref, EXECUTION_LABEL: str(job.execution)}
