@@ -17,7 +17,7 @@ from attune_cli.runtime.host import open_store, open_store_for_reading
 from attune_cli.runtime.model import webhooks as model
 from attune_cli.runtime.model.quantities import parse_duration, parse_size
 from attune_cli.runtime.model.webhooks import Delivery, Refusal
-from attune_cli.runtime.services import webhooks
+from attune_cli.runtime.services import webhook_calls, webhooks
 from attune_cli.runtime.services.event_pages import whole_event
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.values import immutable
@@ -207,14 +207,14 @@ def send(context: Context, trigger_ref: str, request: Request, *, sign: bool, re
 def _hand_in(context: Context, trigger_ref: str, key: str, delivery: Delivery, sealer: Sealer) -> int:
     """Let the webhook judge a request as the server would, but for address and rate; returns the event."""
     with open_store(context.home, context.settings).write(SystemClock().now()) as tx:
-        found = webhooks.known(tx, key, sealer)
+        found = webhook_calls.known(tx, key, sealer)
         try:
             if found is None:
-                raise webhooks.unknown_key()
-            call = webhooks.examine(found, key, delivery, tx.now)
-            answer = webhooks.accept(tx, call, limited=False)
+                raise webhook_calls.unknown_key()
+            call = webhook_calls.examine(found, key, delivery, tx.now)
+            answer = webhook_calls.accept(tx, call, limited=False)
         except Refusal as refusal:
-            answer = webhooks.refuse(tx, None if found is None else found.webhook, delivery, refusal)
+            answer = webhook_calls.refuse(tx, None if found is None else found.webhook, delivery, refusal)
     if isinstance(answer, Refusal):
         raise _refused(trigger_ref, answer.status, answer.message, answer.code)
     daemon = read_lease(context.home.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 Instant = int
@@ -35,6 +36,7 @@ def pause(seconds: float) -> None:
     time.sleep(seconds)
 
 
+@lru_cache(64)
 def rfc3339(instant: Instant) -> str:
     """Return e.g. `2026-05-01T10:00:00.120000Z`, the form of the API (api.md, conventions)."""
     return (_EPOCH + timedelta(microseconds=instant)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

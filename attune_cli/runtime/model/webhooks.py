@@ -227,6 +227,8 @@ def check_address(config: WebhookConfig, delivery: Delivery) -> None:
 
 
 def _is_proxy(config: WebhookConfig, peer: str | None) -> bool:
+    if not config.trusted_proxies:
+        return False
     if peer is None:
         return PROXY_SOCKET in config.trusted_proxies
     address = _address(peer)

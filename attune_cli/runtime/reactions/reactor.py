@@ -91,14 +91,20 @@ class Reactions:
 
     def _judge_events(self, tx: Transaction) -> bool:
         """Judge the oldest events; tells whether some are left."""
-        pending = events.pending(tx, limit=EVENTS_PER_TICK)
+        waiting = events.pending_triggers(tx, limit=EVENTS_PER_TICK)
+        unheard = [
+            event_id for event_id, trigger_ref in waiting if not self._writer.is_heard(tx, trigger_ref)
+        ]
+        if unheard:
+            events.mark_all_judged(tx, unheard)
+        pending = events.pending(tx, limit=len(waiting) - len(unheard)) if len(waiting) > len(unheard) else ()
         most = VERDICTS_PER_TICK
         for event in pending:
             judged = self._writer.judge_event(tx, event, most=most)
             if judged is None or judged >= most:
                 return True
             most -= judged
-        return len(pending) == EVENTS_PER_TICK
+        return len(waiting) == EVENTS_PER_TICK
 
     def _fire_waiting(self, tx: Transaction) -> bool:
         """Fire what has waited long enough: not before each event is judged that could have come between."""

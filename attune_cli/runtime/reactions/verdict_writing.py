@@ -30,6 +30,10 @@ class VerdictWriter:
 
     # --- events that have come
 
+    def is_heard(self, tx: Transaction, trigger_ref: str) -> bool:
+        """Tell whether any rule waits for events of a trigger, to act or to be averted."""
+        return bool(self._book.on_trigger(tx, trigger_ref) or self._book.averted_by(tx, trigger_ref))
+
     def judge_event(self, tx: Transaction, event: Event, *, most: int = VERDICTS_PER_TICK) -> int | None:
         """Let each rule that an event concerns judge it; returns how many did, None when more than `most` are left."""
         self._avert(tx, event)

@@ -46,6 +46,7 @@ _STATUS_OF_CODE = {
     "unknown_stream": 422,
 }
 
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 log = logging.getLogger("attune.server")
 
 
@@ -54,9 +55,11 @@ class BodyTooLargeError(Exception):
 
 
 def json_response(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=str)
     return Response(
-        body.encode("utf-8", "backslashreplace"), status, headers=headers, media_type="application/json"
+        _encoder.encode(document).encode("utf-8", "backslashreplace"),
+        status,
+        headers=headers,
+        media_type="application/json",
     )
 
 

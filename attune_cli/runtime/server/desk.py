@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from attune_cli.errors import UnavailableError
+from attune_cli.runtime.server.known_webhooks import KnownWebhooks
 from attune_cli.runtime.services import tokens
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from starlette.requests import HTTPConnection
@@ -44,6 +46,8 @@ class Desk:
         self._loop = asyncio.get_running_loop()
         self._asked: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
         self._is_asking = False
+        self._patience: asyncio.TimerHandle | None = None
+        self.webhooks = KnownWebhooks(self._store, platform.sealer)
 
     @property
     def base_url(self) -> str:
@@ -68,13 +72,7 @@ class Desk:
         if not self._is_asking:
             self._is_asking = True
             self._loop.call_soon(self._hand_in)
-        try:
-            async with asyncio.timeout(_ENGINE_SECONDS):
-                return await future
-        except TimeoutError as error:
-            raise UnavailableError(
-                "the engine does not answer", code="engine_busy", hint="try again"
-            ) from error
+        return await future
 
     def caller(self, connection: HTTPConnection) -> Caller | None:
         """Return whose token a request carries."""
@@ -96,6 +94,7 @@ class Desk:
             return
         reply = self.platform.request(_Batch([work for work, _ in batch]))
         futures = [future for _, future in batch]
+        self._wait_for_the_engine(futures)
 
         def ready() -> None:
             with suppress(RuntimeError):  # on the engine's thread; the server may have ended
@@ -105,6 +104,8 @@ class Desk:
 
     def _hand_out(self, reply: Reply[list[_Answered]], futures: list[asyncio.Future[Any]]) -> None:
         """Give those who asked what the engine answered."""
+        if self._patience is not None:
+            self._patience.cancel()
         try:
             answers = reply.result()
         except Exception as error:  # noqa: BLE001 - raised where it was asked
@@ -118,6 +119,19 @@ class Desk:
                 future.set_result(answer.value)
         self._loop.call_soon(self._hand_in)  # after those have asked again who do so at once
 
+    def _wait_for_the_engine(self, futures: Sequence[asyncio.Future[Any]]) -> None:
+        self._patience = self._loop.call_later(_ENGINE_SECONDS, self._give_up, futures)
+
+    def _give_up(self, futures: Sequence[asyncio.Future[Any]]) -> None:
+        """Send away those whose requests the engine has, and those who wait behind them."""
+        for future in (*futures, *(future for _, future in self._asked)):
+            if not future.done():
+                future.set_exception(
+                    UnavailableError("the engine does not answer", code="engine_busy", hint="try again")
+                )
+        self._asked.clear()
+        self._wait_for_the_engine(())
+
 
 @immutable(kw_only=True)
 class _Answered:
@@ -127,14 +141,42 @@ class _Answered:
     error: Exception | None = None
 
 
+class JointWork(Generic[Answer]):
+    """A request of which many cost less done together than one by one."""
+
+    @staticmethod
+    def together(tx: Transaction, works: Sequence[Any]) -> Sequence[Answer]:
+        """Do several, in order, and return their answers. When it raises, each is done alone instead."""
+        raise NotImplementedError
+
+    def __call__(self, tx: Transaction) -> Answer:
+        return self.together(tx, [self])[0]
+
+
 @immutable
 class _Batch:
-    """Requests of one transaction, each in a savepoint of its own."""
+    """Requests of one transaction. One that fails answers its caller alone."""
 
     works: list[Callable[[Transaction], Any]]
 
     def __call__(self, tx: Transaction) -> list[_Answered]:
-        return [_answer(tx, work) for work in self.works]
+        groups = [list(works) for _, works in groupby(self.works, type)]
+        return [answer for works in groups for answer in _answers(tx, works)]
+
+
+def _answers(tx: Transaction, works: Sequence[Callable[[Transaction], Any]]) -> list[_Answered]:
+    """Do requests of one type, together where that costs less."""
+    first = works[0]
+    if isinstance(first, JointWork):
+        try:
+            with tx.savepoint():
+                answers = cast("Sequence[Any]", first.together(tx, works))
+                return [_Answered(value=value) for value in answers]
+        except Exception:
+            if not tx.alive:
+                raise  # a full disk or a damaged file has taken the whole transaction back
+            # One of them is to blame: alone, it fails alone.
+    return [_answer(tx, work) for work in works]
 
 
 def _answer(tx: Transaction, work: Callable[[Transaction], Any]) -> _Answered:
@@ -143,7 +185,7 @@ def _answer(tx: Transaction, work: Callable[[Transaction], Any]) -> _Answered:
             return _Answered(value=work(tx))
     except Exception as error:
         if not tx.alive:
-            raise  # a full disk or a damaged file has taken the whole transaction back
+            raise
         return _Answered(error=error)
 
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 API = "/api/v1"
 
 ROUTES = (
+    Route(f"{API}/webhooks/{{key}}", webhooks.receive, methods=["POST"]),
     Route("/health", health.alive),
     Route("/health/live", health.alive),
     Route("/health/ready", health.ready),
     Route("/health/detailed", health.detailed),
     Route("/auth/refresh", sign_in.refresh, methods=["POST"]),
     Route("/auth/me", sign_in.me),
-    Route(f"{API}/webhooks/{{key}}", webhooks.receive, methods=["POST"]),
     Route(f"{API}/triggers/{{ref}}/webhooks/enable", webhooks.enable, methods=["POST"]),
     Route(f"{API}/triggers/{{ref}}/webhooks/disable", webhooks.disable, methods=["POST"]),
     Route(f"{API}/triggers/{{ref}}/webhooks/regenerate", webhooks.regenerate, methods=["POST"]),

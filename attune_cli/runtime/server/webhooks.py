@@ -17,16 +17,19 @@ from attune_cli.runtime.server.answers import (
     refusal_response,
     text_field,
 )
-from attune_cli.runtime.server.desk import desk_of
-from attune_cli.runtime.services import webhooks
+from attune_cli.runtime.server.desk import JointWork, desk_of
+from attune_cli.runtime.services import webhook_calls, webhooks
+from attune_cli.runtime.services.webhook_calls import ChangedMeanwhile
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from attune_cli.runtime.server.desk import Desk
-    from attune_cli.runtime.services.webhooks import Accepted, Examined, Known
+    from attune_cli.runtime.services.webhook_calls import Accepted, Examined, Known
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.webhooks import Webhook
 
@@ -81,32 +84,33 @@ class _Call:
         delivery, webhook = self._delivery, None if found is None else found.webhook
         milliseconds = self._milliseconds()
         return await self._desk.ask(
-            lambda tx: webhooks.refuse(tx, webhook, delivery, refusal, duration_ms=milliseconds)
+            lambda tx: webhook_calls.refuse(tx, webhook, delivery, refusal, duration_ms=milliseconds)
         )
 
     def _known(self) -> Known | None:
-        with self._desk.read() as tx:
-            return webhooks.known(tx, self._key, self._desk.platform.sealer)
+        return self._desk.webhooks.get(self._key, self._desk.now())
 
     async def _read(self, found: Known) -> None:
         check_address(found.config, self._delivery)
         try:
             body = await read_body(self._request, found.config.max_body_bytes)
         except BodyTooLargeError:
-            raise webhooks.too_large(found.config) from None
+            raise webhook_calls.too_large(found.config) from None
         self._delivery = replace(self._delivery, body=body)
 
     async def _accept(self, found: Known | None) -> Accepted | Refusal:
         """Examine the call and have it accepted; again when the webhook was changed in between."""
         for _ in range(_ATTEMPTS):
             if found is None:
-                raise webhooks.unknown_key()
+                raise webhook_calls.unknown_key()
             check_address(found.config, self._delivery)
-            examined = webhooks.examine(found, self._key, self._delivery, self._desk.now())
-            try:
-                return await self._desk.ask(_Acceptance(examined, self._milliseconds()))
-            except webhooks.ChangedMeanwhileError:
-                found = self._known()
+            examined = webhook_calls.examine(
+                found, self._key, self._delivery, self._desk.now(), duration_ms=self._milliseconds()
+            )
+            answer = await self._desk.ask(_Acceptance(examined))
+            if not isinstance(answer, ChangedMeanwhile):
+                return answer
+            found = self._known()
         raise Refusal(503, "the webhook is being changed", "busy", retry_after=1)
 
     def _milliseconds(self) -> int:
@@ -114,14 +118,16 @@ class _Call:
 
 
 @immutable
-class _Acceptance:
+class _Acceptance(JointWork["Accepted | Refusal | ChangedMeanwhile"]):
     """What the engine does for a call."""
 
     examined: Examined
-    milliseconds: int
 
-    def __call__(self, tx: Transaction) -> Accepted | Refusal:
-        return webhooks.accept(tx, self.examined, duration_ms=self.milliseconds)
+    @staticmethod
+    def together(
+        tx: Transaction, works: Sequence[_Acceptance]
+    ) -> Sequence[Accepted | Refusal | ChangedMeanwhile]:
+        return webhook_calls.accept_all(tx, [work.examined for work in works])
 
 
 # --- switching

@@ -1,8 +1,4 @@
-"""Webhooks: the addresses under which triggers take requests from outside, and what becomes of a request.
-
-A call is judged in two steps, so that what is costly holds nobody up: `examine` checks it against the webhook as read
-before, on the caller's thread; `accept` makes the event in the transaction that also writes the call down.
-"""
+"""Webhooks: the addresses under which triggers take requests from outside, and what their owners do with them."""
 
 from __future__ import annotations
 
@@ -11,21 +7,19 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from attune_cli.errors import AttuneError, ConflictError, Detail, NotFoundError, UsageError
+from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError
 from attune_cli.runtime.clock import SECOND, rfc3339
 from attune_cli.runtime.model import webhooks as model
-from attune_cli.runtime.model.webhooks import Refusal, WebhookConfig
+from attune_cli.runtime.model.webhooks import WebhookConfig
 from attune_cli.runtime.services import keys, triggers
-from attune_cli.runtime.services.events import NewEvent, take_in, unknown_trigger
+from attune_cli.runtime.services.events import unknown_trigger
 from attune_cli.runtime.store import definitions
 from attune_cli.runtime.store import webhooks as rows
-from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from attune_cli.runtime.clock import Instant
-    from attune_cli.runtime.model.webhooks import Content, Delivery
     from attune_cli.runtime.services.records import Record
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
@@ -34,9 +28,6 @@ if TYPE_CHECKING:
 PATH = "/api/v1/webhooks/"
 _KEY_REF = "key://"
 _DEFAULT_GRACE_SECONDS = 24 * 3600.0
-
-
-# --- what its owner does
 
 
 def find(tx: Transaction, trigger_ref: str) -> Webhook:
@@ -221,6 +212,11 @@ def _with_secret(
 
 def secrets_of(tx: Transaction, webhook: Webhook, sealer: Sealer) -> list[str]:
     """Return the secrets that are valid now, the present one first; none when its key is gone."""
+    return secrets_until(tx, webhook, sealer)[0]
+
+
+def secrets_until(tx: Transaction, webhook: Webhook, sealer: Sealer) -> tuple[list[str], Instant | None]:
+    """Return the same, and when the previous one of them ends."""
     stored: dict[str, Any] = {} if webhook.sealed is None else sealer.unseal(webhook.sealed)
     found: list[str | None] = [stored.get("secret")]
     if webhook.config.secret_ref is not None:
@@ -229,9 +225,11 @@ def secrets_of(tx: Transaction, webhook: Webhook, sealer: Sealer) -> list[str]:
         except NotFoundError:
             value = None
         found = [value if isinstance(value, str) else None]
+    ends: Instant | None = None
     if stored.get("previous_until", 0) > tx.now:
+        ends = int(stored["previous_until"])
         found.append(stored["previous"])
-    return [secret for secret in found if secret]
+    return [secret for secret in found if secret], ends
 
 
 def webhook_record(tx: Transaction, webhook: Webhook, *, base_url: str) -> Record:
@@ -308,184 +306,3 @@ def _call_record(call: Call) -> Record:
         "signature_verified": call.signature_verified,
         "created": rfc3339(call.created),
     }
-
-
-# --- what becomes of a call
-
-
-@immutable
-class Known:
-    """A webhook as it was read, with its secrets in the clear."""
-
-    webhook: Webhook
-    secrets: Sequence[str]
-
-    @property
-    def config(self) -> WebhookConfig:
-        return self.webhook.config
-
-
-@immutable(kw_only=True)
-class Examined:
-    """A call that may make an event."""
-
-    webhook: Webhook
-    key: str
-    delivery: Delivery
-    content: Content
-    verified: bool | None
-
-
-@immutable(kw_only=True)
-class Accepted:
-    """The event that a call has made, or made earlier under the same delivery."""
-
-    event: int
-    trigger_ref: str
-    received: Instant
-    reused: bool
-
-
-class ChangedMeanwhileError(Exception):
-    """The webhook was changed since the call was examined: it has to be examined again."""
-
-
-def known(tx: Transaction, key: str, sealer: Sealer) -> Known | None:
-    """Return the webhook that takes requests under a key now."""
-    webhook = rows.by_key(tx, key)
-    return None if webhook is None else Known(webhook, secrets_of(tx, webhook, sealer))
-
-
-def unknown_key() -> Refusal:
-    return Refusal(404, "no webhook has this address, or it is off", "not_found")
-
-
-def examine(found: Known, key: str, delivery: Delivery, now: Instant) -> Examined:
-    """Check size and signature, and read the body; raises Refusal. The address was checked before it was read."""
-    if len(delivery.body) > found.config.max_body_bytes:
-        raise too_large(found.config)
-    verified = model.check_signature(found.config, delivery, found.secrets, now)
-    content = model.read_content(found.config, delivery)
-    return Examined(webhook=found.webhook, key=key, delivery=delivery, content=content, verified=verified)
-
-
-def too_large(config: WebhookConfig) -> Refusal:
-    return Refusal(413, f"the body is larger than {config.max_body_bytes} bytes", "too_large")
-
-
-def accept(
-    tx: Transaction, call: Examined, *, duration_ms: int = 0, limited: bool = True
-) -> Accepted | Refusal:
-    """Make the event and write the call down, or write down why not. Without `limited` no rate counts."""
-    present = rows.by_key(tx, call.key)
-    if present is None:
-        return refuse(tx, None, call.delivery, unknown_key(), duration_ms=duration_ms)
-    if present.updated != call.webhook.updated:
-        raise ChangedMeanwhileError
-    config = present.config
-    name = model.delivery_name(config, call.delivery)
-    try:
-        if limited:
-            _check_rate(tx, present)
-        taken = take_in(tx, _event(tx, call, name))
-    except Refusal as refusal:
-        return refuse(tx, present, call.delivery, refusal, duration_ms=duration_ms)
-    except AttuneError as error:
-        return refuse(tx, present, call.delivery, _refusal_of(error), duration_ms=duration_ms)
-    rows.log(
-        tx,
-        _call(
-            present, call.delivery, duration_ms, status=200, event=taken.id, verified=call.verified, name=name
-        ),
-    )
-    return Accepted(event=taken.id, trigger_ref=present.trigger_ref, received=tx.now, reused=taken.reused)
-
-
-def _event(tx: Transaction, call: Examined, name: str | None) -> NewEvent:
-    """Return the event of a call, in the shape of domain.md 3.6."""
-    content = call.content
-    config = {
-        "source": "webhook",
-        "webhook_key": call.key,
-        "received_at": rfc3339(tx.now),
-        "headers": content.headers,
-        "source_ip": content.source_ip,
-        "user_agent": content.user_agent,
-        "remote_address": call.delivery.peer,
-        "hmac_verified": bool(call.verified),
-        "delivery": name,
-    }
-    return NewEvent(
-        trigger_ref=call.webhook.trigger_ref,
-        payload=content.payload,
-        config=config,
-        source="webhook",
-        source_ref="webhook",
-        dedup_key=None if name is None else f"delivery:{name}",
-    )
-
-
-def _check_rate(tx: Transaction, webhook: Webhook) -> None:
-    config = webhook.config
-    if config.rate_count is None:
-        return
-    window = round(config.rate_seconds * SECOND)
-    first = rows.accepted_before(tx, webhook.trigger_ref, config.rate_count)
-    if first is not None and tx.now - window < first <= tx.now:
-        wait = max(1, -(-(first + window - tx.now) // SECOND))
-        raise Refusal(
-            429,
-            f"more than {config.rate_count} calls in {config.rate_seconds:g} s",
-            "rate_limited",
-            retry_after=wait,
-        )
-
-
-def _refusal_of(error: AttuneError) -> Refusal:
-    if error.code in {"disabled", "not_found"}:
-        return Refusal(404, error.message, "not_found")
-    if error.code == "payload_too_large":
-        return Refusal(413, error.message, "too_large")
-    faults = "; ".join(f"{detail.path}: {detail.message}" for detail in error.details)
-    return Refusal(422, f"{error.message}: {faults}" if faults else error.message, error.code)
-
-
-def refuse(
-    tx: Transaction, webhook: Webhook | None, delivery: Delivery, refusal: Refusal, *, duration_ms: int = 0
-) -> Refusal:
-    """Write down a call that was refused, and why."""
-    verified = False if refusal.status == 401 else None  # noqa: PLR2004 - HTTP's unauthorised
-    rows.log(
-        tx,
-        _call(
-            webhook, delivery, duration_ms, status=refusal.status, error=refusal.message, verified=verified,
-            name=None if webhook is None else model.delivery_name(webhook.config, delivery),
-        ),
-    )  # fmt: skip
-    return refusal
-
-
-def _call(
-    webhook: Webhook | None,
-    delivery: Delivery,
-    duration_ms: int,
-    *,
-    status: int,
-    name: str | None,
-    event: int | None = None,
-    error: str | None = None,
-    verified: bool | None = None,
-) -> Call:
-    return rows.Call(
-        trigger_ref=None if webhook is None else webhook.trigger_ref,
-        event=event,
-        status_code=status,
-        error=error,
-        source_address=model.source_address(WebhookConfig() if webhook is None else webhook.config, delivery),
-        user_agent=delivery.user_agent,
-        delivery=name,
-        headers=model.shown_headers(delivery.headers),
-        size_bytes=len(delivery.body),
-        duration_ms=duration_ms,
-        signature_verified=verified,
-    )

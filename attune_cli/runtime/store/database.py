@@ -12,7 +12,7 @@ from attune_cli.runtime.store.turns import Turns
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
 
     from attune_cli.runtime.clock import Instant
@@ -38,6 +38,10 @@ class Transaction:
 
     def execute(self, statement: str, values: tuple[object, ...] | dict[str, object] = ()) -> sqlite3.Cursor:
         return self.connection.execute(statement, values)
+
+    def execute_many(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Execute a statement that returns nothing once for each row of values."""
+        self.connection.executemany(statement, rows)
 
     def changed(self, statement: str, values: tuple[object, ...] | dict[str, object] = ()) -> bool:
         """Execute and tell whether at least one row was changed (the compare-and-set of every status)."""

@@ -10,6 +10,8 @@ from attune_cli.runtime.store.executions import dump
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.events import EventSource
     from attune_cli.runtime.store.database import Transaction
@@ -48,6 +50,32 @@ def _event(row: tuple[Any, ...]) -> Event:
     )  # fmt: skip
 
 
+_INSERT = """INSERT INTO event (id, trigger_ref, payload, config, source, source_ref, rule_ref, dedup_key, cause,
+ depth, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+@immutable(kw_only=True)
+class NewRow:
+    """An event that waits to be judged, as it is written: `payload` and `config` are JSON text."""
+
+    id: int | None = None
+    trigger_ref: str
+    payload: str | None
+    config: str
+    source: EventSource
+    source_ref: str | None = None
+    rule_ref: str | None = None
+    dedup_key: str | None = None
+    cause: int | None = None
+    depth: int = 0
+
+    def values(self, now: Instant) -> tuple[object, ...]:
+        return (
+            self.id, self.trigger_ref, self.payload, self.config, self.source, self.source_ref, self.rule_ref,
+            self.dedup_key, self.cause, self.depth, now,
+        )  # fmt: skip
+
+
 def insert(
     tx: Transaction,
     *,
@@ -62,15 +90,22 @@ def insert(
     depth: int = 0,
 ) -> int:
     """Insert an event that waits to be judged; returns its id. The caller has looked for its `dedup_key`."""
-    cursor = tx.execute(
-        """INSERT INTO event (trigger_ref, payload, config, source, source_ref, rule_ref, dedup_key, cause, depth,
-             created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        (
-            trigger_ref, None if payload is None else dump(payload), dump(config), source, source_ref, rule_ref,
-            dedup_key, cause, depth, tx.now,
-        ),
+    row = NewRow(
+        trigger_ref=trigger_ref, payload=None if payload is None else dump(payload), config=dump(config),
+        source=source, source_ref=source_ref, rule_ref=rule_ref, dedup_key=dedup_key, cause=cause, depth=depth,
     )  # fmt: skip
-    return int(cursor.lastrowid or 0)
+    return int(tx.execute(_INSERT, row.values(tx.now)).lastrowid or 0)
+
+
+def next_id(tx: Transaction) -> int:
+    """Return the id of the next event: they are given in order, and none twice."""
+    row = tx.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
+    return 1 if row is None else int(row[0]) + 1
+
+
+def insert_all(tx: Transaction, new: Iterable[NewRow]) -> None:
+    """Insert events under ids from `next_id` on. The caller has looked for their dedup keys."""
+    tx.execute_many(_INSERT, (row.values(tx.now) for row in new))
 
 
 def by_dedup_key(tx: Transaction, trigger_ref: str, dedup_key: str) -> int | None:
@@ -99,9 +134,23 @@ def backlog(tx: Transaction, *, limit: int) -> int:
     return int(tx.execute(statement, (limit,)).fetchone()[0])
 
 
+def pending_triggers(tx: Transaction, *, limit: int) -> list[tuple[int, str]]:
+    """Return ids and triggers of what waits to be judged, oldest first."""
+    return tx.execute(
+        "SELECT id, trigger_ref FROM event WHERE pending ORDER BY id LIMIT ?", (limit,)
+    ).fetchall()
+
+
 def mark_judged(tx: Transaction, event_id: int) -> None:
     """Say that every rule has had its say about an event."""
     tx.execute("UPDATE event SET pending = 0 WHERE id = ?", (event_id,))
+
+
+def mark_all_judged(tx: Transaction, event_ids: Sequence[int]) -> None:
+    """Say the same of several events."""
+    tx.execute(
+        "UPDATE event SET pending = 0 WHERE id IN (SELECT value FROM json_each(?))", (dump(list(event_ids)),)
+    )
 
 
 def search(tx: Transaction, wanted: EventFilter, *, limit: int, offset: int = 0) -> list[Event]:

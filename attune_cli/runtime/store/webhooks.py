@@ -10,6 +10,8 @@ from attune_cli.runtime.store.executions import dump
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.store.database import Transaction
 
@@ -17,7 +19,9 @@ KEPT_ACCEPTED = 10_000
 KEPT_REFUSED = 1_000
 """Calls kept for each trigger: a flood of refused ones must not push out what was accepted."""
 
-_CALLS_BETWEEN_SWEEPS = 100
+_CALLS_BETWEEN_SWEEPS = 1000
+_CALLS_BETWEEN_SWEEPS_OF_REFUSED = 100
+"""A sweep walks over all that is kept of a trigger: seldom, while nothing is refused."""
 
 
 @immutable(kw_only=True)
@@ -115,20 +119,28 @@ def update(tx: Transaction, webhook: Webhook) -> None:
 # --- calls
 
 
-def log(tx: Transaction, call: Call) -> None:
-    """Write down a call, and now and then forget the oldest."""
-    cursor = tx.execute(
+def log_all(tx: Transaction, calls: Sequence[Call]) -> None:
+    """Write down calls, and now and then forget the oldest."""
+    tx.execute_many(
         """INSERT INTO webhook_call (trigger_ref, event, status_code, error, source_address, user_agent, delivery,
              headers, size_bytes, duration_ms, signature_verified, created)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
-            call.trigger_ref, call.event, call.status_code, call.error, call.source_address, call.user_agent,
-            call.delivery, dump(call.headers), call.size_bytes, call.duration_ms, call.signature_verified, tx.now,
+            (
+                call.trigger_ref, call.event, call.status_code, call.error, call.source_address, call.user_agent,
+                call.delivery, dump(call.headers), call.size_bytes, call.duration_ms, call.signature_verified, tx.now,
+            )
+            for call in calls
         ),
     )  # fmt: skip
-    if int(cursor.lastrowid or 0) % _CALLS_BETWEEN_SWEEPS == 0:
-        _forget(tx, call.trigger_ref, "event IS NOT NULL", KEPT_ACCEPTED)
-        _forget(tx, call.trigger_ref, "event IS NULL", KEPT_REFUSED)
+    newest = int(tx.execute("SELECT last_insert_rowid()").fetchone()[0])
+    if newest % _CALLS_BETWEEN_SWEEPS < len(calls):
+        for trigger_ref in {call.trigger_ref for call in calls}:
+            _forget(tx, trigger_ref, "event IS NOT NULL", KEPT_ACCEPTED)
+            _forget(tx, trigger_ref, "event IS NULL", KEPT_REFUSED)
+    elif newest % _CALLS_BETWEEN_SWEEPS_OF_REFUSED < len(calls):
+        for trigger_ref in {call.trigger_ref for call in calls if call.event is None}:
+            _forget(tx, trigger_ref, "event IS NULL", KEPT_REFUSED)
 
 
 def _forget(tx: Transaction, trigger_ref: str | None, which: str, kept: int) -> None:
