@@ -222,6 +222,7 @@ class Settings:
     )
     max_result_bytes: int = _setting(MEBIBYTE, _size, "Largest result an execution may have")
     max_parameters_bytes: int = _setting(MEBIBYTE, _size, "Largest parameters an execution may be given")
+    max_items: int = _setting(10_000, _count, "Most items that `with_items` of a task may have")
     retention_seconds: float = _setting(
         30 * 86_400.0, _duration, "How long events, verdicts, enforcements and notifications are kept"
     )

@@ -8,6 +8,7 @@ DROP INDEX execution_live;
 CREATE INDEX execution_live ON execution (waits, status, due, id) WHERE finished IS NULL;
 CREATE INDEX execution_waits ON execution (host, status, due, id) WHERE waits AND finished IS NULL;
 CREATE UNIQUE INDEX execution_item ON execution (workflow_task, item, attempt) WHERE workflow_task IS NOT NULL;
+CREATE INDEX execution_item_live ON execution (workflow_task) WHERE workflow_task IS NOT NULL AND finished IS NULL;
 
 CREATE TABLE workflow_execution (
   execution INTEGER PRIMARY KEY REFERENCES execution (id) ON DELETE CASCADE,
@@ -29,17 +30,18 @@ CREATE TABLE workflow_task (
   triggered_by TEXT,
   arrivals TEXT NOT NULL DEFAULT '[]',
   status TEXT NOT NULL,
-  items TEXT,
-  items_sealed BLOB,
-  begun_items INTEGER NOT NULL DEFAULT 0,
   handled INTEGER NOT NULL DEFAULT 0,
   error TEXT,
   origin INTEGER,
   created INTEGER NOT NULL,
   started INTEGER,
   finished INTEGER,
+  items TEXT,
+  items_sealed BLOB,
   UNIQUE (workflow, name, iteration)
 ) STRICT;
+CREATE INDEX workflow_task_open ON workflow_task (workflow, status) WHERE finished IS NULL;
+CREATE INDEX workflow_task_within ON workflow_task (within) WHERE within IS NOT NULL;
 CREATE INDEX workflow_task_origin ON workflow_task (origin) WHERE origin IS NOT NULL;
 CREATE TABLE inquiry (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -174,6 +174,7 @@ CREATE UNIQUE INDEX execution_idempotency ON execution (action_ref, idempotency_
 CREATE UNIQUE INDEX execution_enforcement ON execution (enforcement)
   WHERE enforcement IS NOT NULL AND original_execution IS NULL AND parent IS NULL;
 CREATE UNIQUE INDEX execution_item ON execution (workflow_task, item, attempt) WHERE workflow_task IS NOT NULL;
+CREATE INDEX execution_item_live ON execution (workflow_task) WHERE workflow_task IS NOT NULL AND finished IS NULL;
 CREATE INDEX execution_rule ON execution (rule_ref, id) WHERE rule_ref IS NOT NULL;
 CREATE INDEX execution_rule_live ON execution (rule_ref, status) WHERE rule_ref IS NOT NULL AND finished IS NULL;
 
@@ -378,17 +379,18 @@ CREATE TABLE workflow_task (
   triggered_by TEXT,                     -- the task that led here
   arrivals TEXT NOT NULL DEFAULT '[]',   -- the tasks that led here while it waits for its join
   status TEXT NOT NULL,                  -- see model/workflows/states.py
-  items TEXT,                            -- what it is done with, one after another; NULL: once
-  items_sealed BLOB,
-  begun_items INTEGER NOT NULL DEFAULT 0,
-  handled INTEGER NOT NULL DEFAULT 0,    -- it failed, and led to a task all the same
+  handled INTEGER NOT NULL DEFAULT 0,    -- what follows it was begun: a failure that leads on is handled
   error TEXT,                            -- why it failed, where no execution of it says so
   origin INTEGER,                        -- the task of an earlier run whose results count as its own
   created INTEGER NOT NULL,
   started INTEGER,
   finished INTEGER,
+  items TEXT,                            -- what it is done with, one after another; NULL: once. Last: it may be long
+  items_sealed BLOB,                     -- secret values in it by JSON pointer
   UNIQUE (workflow, name, iteration)
 ) STRICT;
+CREATE INDEX workflow_task_open ON workflow_task (workflow, status) WHERE finished IS NULL;
+CREATE INDEX workflow_task_within ON workflow_task (within) WHERE within IS NOT NULL;
 CREATE INDEX workflow_task_origin ON workflow_task (origin) WHERE origin IS NOT NULL;
 
 -- A question to people. An execution asks one at most.
