@@ -200,6 +200,15 @@ def triggers() -> str:
 # --- expressions.md
 
 
+def workflow_names() -> str:
+    from attune_cli.runtime.expressions.workflow_scope import FUNCTIONS, ROOTS
+
+    names = [(", ".join(f"`{one}`" for one in words.split(", ")), text) for words, text in ROOTS.items()]
+    return _table(
+        ("name", "what it holds"), [*names, *((f"`{name}()`", text) for name, text in FUNCTIONS.items())]
+    )
+
+
 def condition_operators() -> str:
     from attune_cli.runtime.expressions.comparisons import OPERATORS
 

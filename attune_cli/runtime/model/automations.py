@@ -152,6 +152,8 @@ class WorkflowDefinition:
     cancellation_policy: CancellationPolicy = "allow_finish"
     max_iterations: int | None = None
     """How often a task of a cycle may run where neither it nor its cycle says so (ours)."""
+    timeout_seconds: float | None = None
+    """How long it may take as a whole, where it stands alone; otherwise its action says so (ours)."""
     tags: tuple[str, ...] = ()
     file: str = ""
     """Where the graph lies, relative to the pack folder."""

@@ -276,6 +276,8 @@ class _Reader:
         self._definitions["action"] = (*actions, *(companion_action(workflow) for workflow in alone))
 
     def _read_graph(self, file: str, action: ActionDefinition | None) -> WorkflowDefinition | None:
+        if action is not None and file not in self._files and (self._folder / file).is_file():
+            self._add("error", file, "is not read: the folder is no part of a pack")
         fields = self._open(file) if file in self._files else None
         if fields is None:
             return None

@@ -11,7 +11,6 @@ from attune_cli.runtime.model.actions import (
     WAITING_RUNNERS,
     WORKFLOW_RUNNER,
     ActionDefinition,
-    Backoff,
     Delivery,
     DocumentFormat,
     OutputFormat,
@@ -21,6 +20,7 @@ from attune_cli.runtime.model.containers import CONTAINER_KEYS, NEVER_ALLOWED, r
 from attune_cli.runtime.model.refs import label_of, looks_like_file
 from attune_cli.runtime.model.versions import parse_runtime_constraint
 from attune_cli.runtime.packs.fields import text_members
+from attune_cli.runtime.packs.kinds.retry import read_retry
 
 if TYPE_CHECKING:
     from attune_cli.runtime.model.actions import Json
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 DELIVERIES: tuple[Delivery, ...] = get_args(Delivery)
 DOCUMENT_FORMATS: tuple[DocumentFormat, ...] = get_args(DocumentFormat)
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
-BACKOFFS: tuple[Backoff, ...] = get_args(Backoff)
 RETENTION_POLICIES = ("versions", "days", "hours", "minutes")
 PLACEMENT = ("worker_selector", "worker_tolerations", "worker_affinity")
 IGNORED = frozenset({"max_retries", "examples", "meta"})
@@ -60,7 +59,7 @@ def decode_action(fields: Fields, reading: Reading) -> ActionDefinition:
         runtime_version=runtime_version(fields),
         workflow_file=workflow_file,
         timeout_seconds=fields.seconds("timeout", "timeout_seconds", above_zero=True),
-        retry=_retry(fields),
+        retry=read_retry(fields) or Retry(),
         concurrency=fields.integer("concurrency", minimum=1),
         concurrency_key=fields.texts("concurrency_key"),
         max_stdout_bytes=fields.integer("max_stdout_bytes", minimum=1),
@@ -184,21 +183,6 @@ def _expected_status(block: Fields) -> None:
     statuses = cast("list[Json]", value) if isinstance(value, list) else [value]
     if any(type(status) is not int for status in statuses if status is not None):
         block.error("'expected_status': expected a status code or a list of them", "expected_status")
-
-
-def _retry(fields: Fields) -> Retry:
-    block = fields.optional("retry")
-    if block is None:
-        return Retry()
-    block.require("count")
-    retry = Retry(
-        count=block.integer("count", maximum=100) or 0,
-        delay_seconds=block.seconds("delay") or 0.0,
-        backoff=block.choice("backoff", BACKOFFS, default="constant"),
-        max_delay_seconds=block.seconds("max_delay"),
-    )
-    block.finish(ignored={"on_error"})
-    return retry
 
 
 def runtime_version(fields: Fields) -> str | None:

@@ -1,36 +1,42 @@
-"""Workflow files, linked to an action or standing alone (domain.md 5.1 to 5.3): shape and graph, no expressions."""
+"""Workflow files, linked to an action or standing alone (domain.md 5.1 to 5.3)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, get_args
 
-from attune_cli.errors import did_you_mean
 from attune_cli.runtime.model.actions import WORKFLOW_RUNNER, ActionDefinition
 from attune_cli.runtime.model.automations import CancellationPolicy, WorkflowDefinition
 from attune_cli.runtime.model.parameters import shown
 from attune_cli.runtime.model.refs import label_of
-from attune_cli.runtime.packs.kinds.action import BACKOFFS
+from attune_cli.runtime.model.workflows.graph import MAX_ITERATIONS
+from attune_cli.runtime.model.workflows.task import LEGACY_CONDITIONS
+from attune_cli.runtime.packs.kinds.retry import read_retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from attune_cli.runtime.model.actions import Json
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.packs.reading import Reading
 
 CANCELLATION_POLICIES: tuple[CancellationPolicy, ...] = get_args(CancellationPolicy)
 RESERVED_NAMES = frozenset({"parameters", "vars", "task", "system", "kv", "pack", "item", "batch", "index"})
-OF_THE_ACTION = frozenset({"ref", "label", "description", "parameters", "output", "tags", "enabled"})
+OF_THE_ACTION = frozenset(
+    {"ref", "label", "description", "parameters", "output", "tags", "enabled", "timeout"}
+)
 TASK_TYPES = ("action", "workflow", "parallel")
-LEGACY_TARGETS = ("on_success", "on_failure", "on_complete", "on_timeout")
+LEGACY_TARGETS = tuple(LEGACY_CONDITIONS)
 TASK_VALUES = (
-    *("when", "permission_set_refs", "permission_set_ref", "__chart_meta__"),
+    *("when", "with_items", "permission_set_refs", "permission_set_ref", "__chart_meta__"),
     *("worker_selector", "worker_tolerations", "worker_affinity"),
 )
 """Task keys that may hold any value, or a template for one."""
-
-Target = tuple[str, str, tuple[str | int, ...]]
-"""From which task, to which, and where that is written (below `tasks`)."""
+OLDER = (*LEGACY_TARGETS, "decision", "publish")
+"""Keys that count only where there is no `next`."""
+NOT_NESTED = ("next", "join", "max_iterations", *OLDER)
+OF_A_RUN = (
+    *("action", "input", "with_items", "concurrency", "batch_size", "retry", "timeout"),
+    *("permission_set_refs", "permission_set_ref"),
+)
+"""Keys that say how an action runs: a parallel task runs none itself."""
 
 
 def decode_workflow(
@@ -40,10 +46,7 @@ def decode_workflow(
     ref = action.ref if action else _own_ref(fields, reading, default_name)
     fields.require("version")
     fields.require("tasks")
-    tasks = tuple(_decode_task(task, reading) for task in fields.each("tasks"))
-    if fields.has("tasks") and not tasks:
-        fields.error("a workflow needs at least one task", "tasks")
-    _check_graph(fields)
+    tasks = _decode_tasks(fields, reading, "a workflow")
     workflow = WorkflowDefinition(
         ref=ref,
         pack_ref=reading.ref,
@@ -53,15 +56,19 @@ def decode_workflow(
         parameters=action.parameters if action else fields.schema("parameters"),
         output=action.output if action else fields.schema("output"),
         vars=fields.mapping("vars"),
+        secret_vars=fields.texts("secret_vars"),
         tasks=tasks,
         output_map=fields.mapping("output_map") if fields.has("output_map") else None,
         cancellation_policy=fields.choice(
             "cancellation_policy", CANCELLATION_POLICIES, default="allow_finish"
         ),
+        max_iterations=fields.integer("max_iterations", minimum=1, maximum=MAX_ITERATIONS),
+        timeout_seconds=None if action else fields.seconds("timeout", above_zero=True),
         tags=action.tags if action else fields.texts("tags"),
         file=file,
     )
     fields.json("output_map")
+    _check_whole(fields, workflow)
     fields.finish(ignored={"__chart_meta__", *(OF_THE_ACTION if action else ())})
     return workflow
 
@@ -77,6 +84,7 @@ def companion_action(workflow: WorkflowDefinition) -> ActionDefinition:
         parameters=workflow.parameters,
         output=workflow.output,
         workflow_file=workflow.file,
+        timeout_seconds=workflow.timeout_seconds,
         tags=workflow.tags,
     )
 
@@ -87,19 +95,85 @@ def _own_ref(fields: Fields, reading: Reading, default_name: str) -> str:
     return own
 
 
-def _decode_task(task: Fields, reading: Reading) -> dict[str, Json]:
+# --- tasks ---
+
+
+def _decode_tasks(fields: Fields, reading: Reading, whose: str) -> tuple[dict[str, Json], ...]:
+    """Check the tasks of a workflow, or of a parallel task, and return them as written with refs in full."""
+    nested_in = fields.text("name") if fields.path else None
+    tasks = tuple(_decode_task(task, reading, nested_in) for task in fields.each("tasks"))
+    if fields.has("tasks") and not tasks:
+        fields.error(f"{whose} needs at least one task", "tasks")
+    return tasks
+
+
+def _decode_task(task: Fields, reading: Reading, nested_in: str | None) -> dict[str, Json]:
     """Check one task and return it as written, its action's ref in full (domain.md 5.2)."""
     task.require("name")
     name = task.text("name")
     if name in RESERVED_NAMES:
         task.error(f"'{name}' is a reserved name", "name")
-    action = _task_action(task, reading)
+    if nested_in is not None:
+        _refuse(task, NOT_NESTED, f"has no meaning in a nested task; it belongs to '{nested_in}'")
+    own = _decode_parallel(task, reading) if _is_parallel(task) else _decode_run(task, reading)
+    _check_join(task)
+    task.integer("max_iterations", minimum=1, maximum=MAX_ITERATIONS)
+    task.seconds("delay")
+    _check_following(task)
+    for key in TASK_VALUES:
+        task.json(key)
+    task.finish()
+    return {**task.members, **own}
+
+
+def _is_parallel(task: Fields) -> bool:
+    return task.choice("type", TASK_TYPES, default="action") == "parallel"
+
+
+def _decode_parallel(task: Fields, reading: Reading) -> dict[str, Json]:
+    """Check a task that is over when each of its own tasks is."""
+    _refuse(task, OF_A_RUN, "has no meaning in a parallel task; give it to the tasks within")
+    task.require("tasks")
+    return {"tasks": list(_decode_tasks(task, reading, "a parallel task"))}
+
+
+def _decode_run(task: Fields, reading: Reading) -> dict[str, Json]:
+    """Check a task that runs an action, which may be a workflow."""
+    if task.has("tasks"):
+        task.error("'tasks' has a meaning only in a task with 'type: parallel'", "tasks")
+    task.json("tasks")
+    task.require("action")
+    action = task.other_ref("action", reading.ref)
+    reading.refer("action", action, task, "action", late=True)
     task.mapping("input")
-    task.text("with_items")
-    for count in ("concurrency", "batch_size", "join"):
-        task.integer(count, minimum=1)
     task.seconds("timeout", above_zero=True)
-    _check_retry(task)
+    read_retry(task, least=1)
+    for count in ("concurrency", "batch_size"):
+        task.integer(count, minimum=1)
+        if task.has(count) and not task.has("with_items"):
+            task.warn(f"'{count}' has no effect without 'with_items'", count)
+    return {"action": action} if action else {}
+
+
+def _refuse(task: Fields, keys: tuple[str, ...], reason: str) -> None:
+    for key in keys:
+        if task.has(key):
+            task.error(f"'{key}' {reason}", key)
+        task.json(key)
+
+
+def _check_join(task: Fields) -> None:
+    join = task.json("join")
+    if isinstance(join, str) and join != "all":
+        task.error(f"'join': expected a whole number, or all, got {shown(join)}", "join")
+    elif join != "all":
+        task.integer("join", minimum=1)
+
+
+# --- what follows a task ---
+
+
+def _check_following(task: Fields) -> None:
     for transition in task.each("next"):
         _check_transition(transition)
     _check_publish(task)
@@ -107,32 +181,9 @@ def _decode_task(task: Fields, reading: Reading) -> dict[str, Json]:
         task.text(legacy)
     for branch in task.each("decision"):
         _check_branch(branch)
-    for key in TASK_VALUES:
-        task.json(key)
-    task.finish(ignored={"delay"})
-    return {**task.members, **({"action": action} if action else {})}
-
-
-def _task_action(task: Fields, reading: Reading) -> str:
-    if task.choice("type", TASK_TYPES, default="action") == "parallel":
-        task.error("'type: parallel' never runs; start several tasks from one 'do' instead", "type")
-        task.json("tasks")
-    task.require("action")
-    action = task.other_ref("action", reading.ref)
-    reading.refer("action", action, task, "action", late=True)
-    return action
-
-
-def _check_retry(task: Fields) -> None:
-    retry = task.optional("retry")
-    if retry is None:
-        return
-    retry.require("count")
-    retry.integer("count", minimum=1, maximum=100)
-    retry.seconds("delay")
-    retry.choice("backoff", BACKOFFS, default="constant")
-    retry.seconds("max_delay")
-    retry.finish(ignored={"on_error"})
+    for key in OLDER:
+        if task.members.get("next") and task.has(key):
+            task.warn(f"'{key}' has no effect beside 'next'", key)
 
 
 def _check_transition(transition: Fields) -> None:
@@ -160,52 +211,17 @@ def _check_branch(branch: Fields) -> None:
     branch.finish()
 
 
-def _check_graph(fields: Fields) -> None:
-    """Check names and targets: unique, known, and each task reachable from one that nothing leads to."""
-    names: dict[str, int] = {}
-    targets: list[Target] = []
-    for index, task in enumerate(_mappings(fields.items("tasks"))):
-        name = task.get("name")
-        if not isinstance(name, str):
-            continue
-        if name in names:
-            fields.error(f"a second task '{name}'", "tasks", index, "name")
-        names.setdefault(name, index)
-        targets += [(name, to, (index, *where)) for to, where in _targets_of(task)]
-    for _, to, where in targets:
-        if to not in names:
-            suggestion = did_you_mean(to, names)
-            fields.error(f"unknown task '{to}'", "tasks", *where, suggestion=suggestion)
-    for name in _unreachable(list(names), targets):
-        fields.error(f"task '{name}' cannot be reached from a first task", "tasks", names[name], "name")
+# --- the whole ---
 
 
-def _targets_of(task: dict[str, Json]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
-    """Return each task that this one leads to, and where it says so; what has a wrong shape is skipped."""
-    found: list[tuple[Json, tuple[str | int, ...]]] = [
-        (task.get(legacy), (legacy,)) for legacy in LEGACY_TARGETS
-    ]
-    for index, transition in enumerate(_mappings(task.get("next"))):
-        found += [(to, ("next", index, "do", place)) for place, to in enumerate(_list(transition.get("do")))]
-    for index, branch in enumerate(_mappings(task.get("decision"))):
-        found.append((branch.get("next"), ("decision", index, "next")))
-    return ((to, where) for to, where in found if isinstance(to, str))
+def _check_whole(fields: Fields, workflow: WorkflowDefinition) -> None:
+    """Check what only shows when all tasks are known: the graph, and the names in expressions."""
+    from attune_cli.runtime.packs.workflow_expression_faults import WorkflowExpressions
+    from attune_cli.runtime.packs.workflow_graph_faults import WorkflowGraph
 
-
-def _unreachable(names: list[str], targets: list[Target]) -> list[str]:
-    reached = {name for name in names if all(to != name for _, to, _ in targets)}
-    waiting = list(reached)
-    while waiting:
-        current = waiting.pop()
-        following = {to for origin, to, _ in targets if origin == current} - reached
-        reached |= following
-        waiting += following
-    return [name for name in names if name not in reached]
-
-
-def _list(value: Json) -> list[Json]:
-    return cast("list[Json]", value) if isinstance(value, list) else []
-
-
-def _mappings(value: Json) -> list[dict[str, Json]]:
-    return [cast("dict[str, Json]", item) if isinstance(item, dict) else {} for item in _list(value)]
+    graph = WorkflowGraph(fields.members)
+    fields.note(graph.faults())
+    fields.note(graph.doubts(), "warning")
+    expressions = WorkflowExpressions(fields.members, workflow.parameters)
+    fields.note(expressions.faults)
+    fields.note(expressions.doubts, "warning")

@@ -1,0 +1,77 @@
+"""Walking a workflow file as it is written: whatever has a wrong shape is passed over, its own reader tells of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from attune_cli.runtime.model.workflows.task import LEGACY_CONDITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from attune_cli.runtime.model.actions import Json
+
+Steps = tuple[str | int, ...]
+
+
+def mappings(value: Json) -> Iterator[tuple[int, dict[str, Json]]]:
+    """Yield the mappings of a list, each with its index."""
+    for index, item in enumerate(members(value)):
+        if isinstance(item, dict):
+            yield index, cast("dict[str, Json]", item)
+
+
+def members(value: Json) -> list[Json]:
+    return cast("list[Json]", value) if isinstance(value, list) else []
+
+
+def tasks_in(document: dict[str, Json]) -> Iterator[tuple[Steps, dict[str, Json], str | None]]:
+    """Yield every task with the steps to it and the name of the parallel task that it is nested in."""
+    pending: list[tuple[Steps, Json, str | None]] = [((), document, None)]
+    while pending:
+        around, holder, within = pending.pop(0)
+        for index, task in mappings(holder.get("tasks")):
+            steps = (*around, "tasks", index)
+            yield steps, task, within
+            if task.get("type") == "parallel":
+                pending.append((steps, task, str(task.get("name"))))
+
+
+def targets_of(task: dict[str, Json]) -> Iterator[tuple[str, Steps]]:
+    """Yield each task that this one leads to, and where below it that is written."""
+    if task.get("next"):
+        for index, transition in mappings(task["next"]):
+            for place, to in enumerate(members(transition.get("do"))):
+                if isinstance(to, str):
+                    yield to, ("next", index, "do", place)
+        return
+    for key in LEGACY_CONDITIONS:
+        to = task.get(key)
+        if isinstance(to, str):
+            yield to, (key,)
+    for index, branch in mappings(task.get("decision")):
+        to = branch.get("next")
+        if isinstance(to, str):
+            yield to, ("decision", index, "next")
+
+
+def published_by(task: dict[str, Json]) -> Iterator[tuple[str, Steps]]:
+    """Yield each variable that a task publishes, and where below it that is written."""
+    holders: list[tuple[Steps, dict[str, Json]]] = [((), task)]
+    holders += [(("next", index), transition) for index, transition in mappings(task.get("next"))]
+    for around, holder in holders:
+        for place, item in enumerate(members(holder.get("publish"))):
+            steps = (*around, "publish", place)
+            if isinstance(item, str):
+                yield item, steps
+            elif isinstance(item, dict):
+                yield from ((name, (*steps, name)) for name in cast("dict[str, Json]", item))
+
+
+def variables_in(document: dict[str, Json]) -> Iterator[tuple[str, Steps]]:
+    """Yield each variable of the workflow, those of `vars` first, and where it is written."""
+    first = document.get("vars")
+    if isinstance(first, dict):
+        yield from ((name, ("vars", name)) for name in cast("dict[str, Json]", first))
+    for steps, task, _ in tasks_in(document):
+        yield from ((name, (*steps, *below)) for name, below in published_by(task))
