@@ -32,6 +32,7 @@ ASK_THE_TIME = {
 }
 MAY_ASK = {
     "attune_cli/runtime/runners/http_request.py": "a child process of its own, which imports nothing of ours",
+    "attune_cli/runtime/runners/containers/shim.py": "a child process of its own, which each container pays for",
     "attune_cli/runtime/supervisor/leftovers.py": "waits a moment for killed processes to be gone",
     "attune_cli/running/viewing.py": "looks again at a log that another process writes",
 }

@@ -44,6 +44,8 @@ class Made:
     container: str
     stdin: bytes
     nonce: str = ""
+    shape: Shape | None = None
+    """What those have in common that can wait for the next run; None where none can."""
     file: Path | None = None
     """Holds its parameters."""
 
@@ -99,7 +101,15 @@ class ContainerMaker:
     def make(self, job: Job) -> Made:
         """Make the container of a run. Blocks; raises AttuneError or OSError."""
         plan = self._plan(job)
-        return self._take(plan) or self._create(plan)
+        nonce = os.urandom(16).hex()
+        stdin = self._opening(plan, nonce)
+        if self._warm is None or stdin is None:
+            return self._create(plan)
+        shape = self._shape(plan)
+        container = self._warm.take(shape)
+        if container is None:
+            return self._create(plan, shape)
+        return Made(container, stdin, nonce, shape)
 
     def _plan(self, job: Job) -> _Plan:
         options = self._options(job.definition)
@@ -165,28 +175,26 @@ class ContainerMaker:
 
     # --- one that waits
 
-    def _take(self, plan: _Plan) -> Made | None:
-        """Return one that waits, if there is one and if it can be told of this run."""
-        words = gate.words_of(plan.program, plan.image)
-        nonce = os.urandom(16).hex()
-        opening = gate.opening(plan.own, nonce)
-        if self._warm is None or plan.by_file or opening is None or not words:
+    def _opening(self, plan: _Plan, nonce: str) -> bytes | None:
+        """Return what opens a gate and what the run then reads; None when a gate cannot be told of this run."""
+        line = gate.opening(plan.own, nonce)
+        if line is None or plan.by_file or not gate.keeps_variables(plan.image):
             return None
-        stdin = opening + plan.program.stdin
-        if len(stdin) > gate.FED_BYTES or not gate.keeps_variables(plan.image):
-            return None
-        labels = self._labels | {ACTION_LABEL: plan.job.action_ref}
+        stdin = line + plan.program.stdin
+        return stdin if len(stdin) <= gate.FED_BYTES and gate.words_of(plan.program, plan.image) else None
+
+    def _shape(self, plan: _Plan) -> Shape:
         given = plan.specified(
-            program=gate.gated(words), environment=plan.shared, parameter_file=None, labels=labels
+            program=gate.gated(gate.words_of(plan.program, plan.image)),
+            environment=plan.shared,
+            parameter_file=None,
+            labels=self._labels | {ACTION_LABEL: plan.job.action_ref},
         )
-        container = self._warm.take(
-            Shape(
-                owner=f"{plan.job.action_ref} {plan.options.image or plan.options.build}",
-                key=hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest(),
-                start=lambda: self._start(plan.image, given),
-            )
+        return Shape(
+            owner=f"{plan.job.action_ref} {plan.options.image or plan.options.build}",
+            key=hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest(),
+            start=lambda: self._start(plan.image, given),
         )
-        return None if container is None else Made(container, stdin, nonce)
 
     def _start(self, image: Image, given: dict[str, Any]) -> str | None:
         if not self._images.has_shell(image, self._labels):
@@ -201,7 +209,7 @@ class ContainerMaker:
 
     # --- one that is created
 
-    def _create(self, plan: _Plan) -> Made:
+    def _create(self, plan: _Plan, shape: Shape | None = None) -> Made:
         program, document = plan.program, plan.program.stdin
         is_long = len(document) > gate.FED_BYTES
         if is_long and not plan.by_file:
@@ -219,7 +227,7 @@ class ContainerMaker:
             if file is not None:
                 file.unlink(missing_ok=True)
             raise
-        return Made(container, b"" if file else document, file=file)
+        return Made(container, b"" if file else document, shape=shape, file=file)
 
     def _reading_a_file(self, plan: _Plan) -> Program:
         """Return the program with the file of the parameters as its input: a connection could be cut half-way."""

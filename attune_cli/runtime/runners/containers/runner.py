@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.runners.api import Job, Seen
     from attune_cli.runtime.runners.containers.engine import Found
     from attune_cli.runtime.runners.containers.making import Made
+    from attune_cli.runtime.runners.containers.warm import Shape
     from attune_cli.runtime.runners.supervised import End
     from attune_cli.runtime.supervisor import RunExit
 
@@ -95,6 +96,8 @@ class DockerRunner(SupervisedRunner):
         self._orphans = orphans
         self._made: dict[str, Made] = {}
         """The containers that are there and whose runs are not begun, by ref."""
+        self._shapes: dict[str, Shape] = {}
+        """What can wait for the next run when one that is begun is over, by ref."""
         self._debts: set[str] = set()
         """Containers that could not be removed."""
         self._closed = False
@@ -132,6 +135,8 @@ class DockerRunner(SupervisedRunner):
 
     def _spawn(self, job: Job, ref: str) -> Spawn:
         made = self._made.pop(ref)
+        if made.shape is not None:
+            self._shapes[ref] = made.shape
         action = job.definition.action
         folder = self._folder(job.execution)
         timeout, grace = job.timeout_seconds, self._settings.grace_seconds
@@ -159,6 +164,7 @@ class DockerRunner(SupervisedRunner):
         if made is not None:
             made.forget_parameters()
             self._errands.run(lambda: self._remove(made.container))
+            self._see_to_the_next(made.shape)
         else:
             super().stop(ref)
 
@@ -168,6 +174,7 @@ class DockerRunner(SupervisedRunner):
         begun = self._runs.get(run.run)
         if begun is None:
             return
+        self._see_to_the_next(self._shapes.pop(run.run, None))
         if read_report(self._folder(begun.execution)).get("removed"):
             super().ended(run)
             return
@@ -177,6 +184,10 @@ class DockerRunner(SupervisedRunner):
             super(DockerRunner, self).ended(run)
 
         self._errands.run(remove_first)
+
+    def _see_to_the_next(self, shape: Shape | None) -> None:
+        if self._warm is not None and shape is not None:
+            self._warm.see_to_the_next(shape)
 
     def _end(self, run: RunExit, execution: int) -> End:
         return end_of(run, self._folder(execution))

@@ -11,18 +11,20 @@ The report is one JSON object, renamed into place before this process ends; see 
 
 from __future__ import annotations
 
-import json
 import os
-import selectors
+import select
 import signal
 import socket
-from contextlib import suppress
-from typing import Any
+import time
 
-from attune_cli.runtime.clock import monotonic_seconds
 from attune_cli.runtime.runners.containers.wire import EngineError, Frames, Wire, answer_of
 
-Report = dict[str, Any]
+# What is imported here is paid by each container: json, say, comes with the container's end, which takes longer anyway.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Report = dict[str, Any]
 """`stage`, `exit_code`, `out_of_memory`, `timed_out`, `error` (the engine's words), `engine_gone`, `removed`, `image`,
 `image_id`. The stages: `before` (nothing was begun), `start` (the engine did not start it), `gate` (it waited, and
 never began), `running`, `over`."""
@@ -35,6 +37,9 @@ _LAST_WORDS_SECONDS = 5.0
 
 _KILLED_SECONDS = 10.0
 """How long a container that was killed may take to be gone, until we leave it to others."""
+
+_LONGEST_POLL = 2**31 - 1
+"""Milliseconds; a longer time limit is looked at again."""
 
 _LOST = (OSError, ValueError, IndexError)
 """What it means that the engine is gone: no connection, or no whole answer."""
@@ -60,7 +65,7 @@ class Shim:
         self._container = container
         self._timeout_seconds = timeout_seconds
         self._grace_seconds = grace_seconds
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.poll()
         self._answer_due = f"{nonce}\n".encode() if nonce else b""
         """What its output has still to begin with."""
         self._asked_to_stop = False
@@ -104,7 +109,7 @@ class Shim:
                 raise EngineError(0, "the connection to the engine does not take its input at once")
             self._begin()
             if self._timeout_seconds is not None:
-                self._deadline = monotonic_seconds() + self._timeout_seconds
+                self._deadline = time.monotonic() + self._timeout_seconds
             with self._wire.send("POST", f"{self._path}/wait") as waiting:
                 waiting.settimeout(None)
                 self._copy(stream, begun, waiting)
@@ -122,14 +127,13 @@ class Shim:
     def _copy(self, stream: socket.socket, begun: bytes, waiting: socket.socket) -> None:
         frames = Frames()
         self._pass_on(frames.feed(begun))
-        self._selector.register(stream, selectors.EVENT_READ, "stream")
-        self._selector.register(waiting, selectors.EVENT_READ, "waiting")
-        self._selector.register(self._bell, selectors.EVENT_READ, "bell")
+        for source in (stream, waiting, self._bell):
+            self._poll.register(source, select.POLLIN)
         while self._stream_open or self._exit_code is None:
-            for key, _ in self._selector.select(self._pause_seconds()):
-                if key.data == "bell":
+            for descriptor, _ in self._poll.poll(self._pause_milliseconds()):
+                if descriptor == self._bell:
                     self._was_asked()
-                elif key.data == "waiting":
+                elif descriptor == waiting.fileno():
                     self._take_end(waiting)
                 else:
                     self._take_output(stream, frames)
@@ -162,7 +166,7 @@ class Shim:
         if data:
             self._pass_on(frames.feed(data))
         else:
-            self._selector.unregister(stream)
+            self._poll.unregister(stream)
             self._stream_open = False
 
     def _take_end(self, waiting: socket.socket) -> None:
@@ -171,23 +175,23 @@ class Shim:
         self._answer += data
         if data:
             return
-        self._selector.unregister(waiting)
+        self._poll.unregister(waiting)
         answer = answer_of(self._answer)
         if answer is None:
             raise ConnectionResetError("the engine closed the connection")
         self._exit_code = int(answer["StatusCode"])
         self._deadline = self._kill_at = None
-        self._give_up_at = monotonic_seconds() + _LAST_WORDS_SECONDS
+        self._give_up_at = time.monotonic() + _LAST_WORDS_SECONDS
 
     # --- time
 
-    def _pause_seconds(self) -> float | None:
+    def _pause_milliseconds(self) -> float | None:
         moments = [at for at in (self._deadline, self._kill_at, self._give_up_at) if at is not None]
-        return max(0.0, min(moments) - monotonic_seconds()) if moments else None
+        return min(_LONGEST_POLL, max(0.0, min(moments) - time.monotonic()) * 1000) if moments else None
 
     def _keep_time(self) -> bool:
         """Do what is due; tells whether to give up."""
-        now = monotonic_seconds()
+        now = time.monotonic()
         if self._deadline is not None and self._deadline <= now:
             self.report["timed_out"] = True
             self._stop()
@@ -199,22 +203,26 @@ class Shim:
 
     def _was_asked(self) -> bool:
         """Take in a TERM: the first asks the container to end."""
-        with suppress(BlockingIOError):
-            while os.read(self._bell, 64):
-                if not self._asked_to_stop:
-                    self._asked_to_stop = True
-                    self._stop()
+        try:
+            rung = os.read(self._bell, 64)
+        except BlockingIOError:
+            rung = b""
+        if rung and not self._asked_to_stop:
+            self._asked_to_stop = True
+            self._stop()
         return self._asked_to_stop
 
     def _stop(self) -> None:
         self._deadline = None
         if self.report["stage"] in _BEGUN and self._kill_at is None:
-            self._kill_at = monotonic_seconds() + self._grace_seconds
+            self._kill_at = time.monotonic() + self._grace_seconds
             self._signal("SIGTERM")
 
     def _signal(self, name: str) -> None:
-        with suppress(EngineError, *_LOST):
+        try:
             self._wire.ask("POST", f"{self._path}/kill?signal={name}")
+        except (EngineError, *_LOST):  # what is over need not be ended
+            return
 
     # --- the end
 
@@ -268,6 +276,8 @@ def _read_exactly(count: int) -> bytes | None:
 
 
 def _keep(report: Report, path: str) -> None:
+    import json
+
     os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)  # noqa: PTH103, PTH120 - pathlib would cost more
     draft = f"{path}.new"
     with open(draft, "w", encoding="utf-8") as file:  # noqa: PTH123 - as above

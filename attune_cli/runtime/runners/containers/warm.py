@@ -1,7 +1,8 @@
 """Containers that are started ahead for a busy action, and wait at their gate; each serves one run (docs/adr/0047).
 
-An action is busy when it ran twice within `container_warm_seconds`. For each of its runs one more is started, up to
-`container_warm` of all actions together; one that is not wanted in that time is removed.
+An action is busy when it ran twice within `container_warm_seconds`. When one of its runs is over the next are started,
+up to `container_warm` of all actions together: not before, because a start costs more than most runs, and would slow
+them down. One that is not wanted in that time is removed.
 """
 
 from __future__ import annotations
@@ -69,12 +70,11 @@ class WarmContainers:
         self._closed = False
 
     def take(self, shape: Shape) -> str | None:
-        """Return a container that waits for a run of that shape, or None, and see to those that follow."""
+        """Return a container that waits for a run of that shape, or None."""
         with self._news:
             self._give_up([one for one in self._places if _is_outdated(one.shape, shape)])
             self._note(shape.key)
             place = self._pop(shape.key)
-            self._fill(shape)
         while place is not None:
             place.is_settled.wait()
             if place.container is not None:
@@ -84,6 +84,11 @@ class WarmContainers:
             with self._news:
                 place = self._pop(shape.key)
         return None
+
+    def see_to_the_next(self, shape: Shape) -> None:
+        """Start containers for runs of that shape, now that one is over."""
+        with self._news:
+            self._fill(shape)
 
     def close(self) -> None:
         """Remove all that wait; the errands tell when that is done."""
@@ -108,7 +113,7 @@ class WarmContainers:
 
     def _fill(self, shape: Shape) -> None:
         now = monotonic_seconds()
-        recent = sum(moment >= now - self._age_seconds for moment in self._wanted[shape.key])
+        recent = sum(moment >= now - self._age_seconds for moment in self._wanted.get(shape.key, ()))
         waiting = sum(one.shape.key == shape.key for one in self._places)
         room = 0 if self._closed else self._most - len(self._places)
         for _ in range(min(room, recent - 1 - waiting)):

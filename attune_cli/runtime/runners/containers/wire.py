@@ -6,15 +6,17 @@ A request is answered over a connection of its own; the one of `attach` becomes 
 
 from __future__ import annotations
 
-import json
 import socket
-from typing import Any
-from urllib.parse import urlsplit
+
+TYPE_CHECKING = False  # see the shim: typing is not imported for nothing
+if TYPE_CHECKING:
+    from typing import Any
 
 PATIENCE_SECONDS = 30.0
 """How long an engine may think about an ordinary request."""
 
 _READ_BYTES = 65536
+_USUAL_PORT = 2375
 _HEAD_BYTES = 8
 _BAD_STATUS = 400
 _UPGRADED = (101, 200)
@@ -34,9 +36,9 @@ class Wire:
 
     def __init__(self, address: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._patience_seconds = patience_seconds
-        parts = urlsplit(address)
-        self._path = parts.path if parts.scheme == "unix" else None
-        self._host = (parts.hostname or "localhost", parts.port or 2375)
+        scheme, _, place = address.partition("://")
+        self._path = place if scheme == "unix" else None
+        self._host = _host_and_port(place.partition("/")[0])
 
     def connect(self) -> socket.socket:
         """Raises OSError."""
@@ -76,6 +78,13 @@ class Wire:
         return connection, rest
 
 
+def _host_and_port(place: str) -> tuple[str, int]:
+    host, colon, port = place.rpartition(":")
+    if not colon or place.endswith("]"):  # an IPv6 address has colons of its own
+        host, port = place, ""
+    return host.strip("[]") or "localhost", int(port) if port.isdecimal() else _USUAL_PORT
+
+
 def read_answer(connection: socket.socket) -> Any:  # noqa: ANN401 - JSON is any value
     """Read to the end of an answer whose connection the engine closes. Raises as `Wire.ask` does."""
     content = bytearray()
@@ -92,7 +101,11 @@ def answer_of(content: bytes) -> Any:  # noqa: ANN401 - JSON is any value
     status = _status(head)
     if status >= _BAD_STATUS:
         raise EngineError(status, _message(body))
-    return json.loads(body) if body.strip() else None
+    if not body.strip():
+        return None
+    import json
+
+    return json.loads(body)
 
 
 def _read_head(connection: socket.socket) -> tuple[bytes, bytes]:
@@ -111,6 +124,8 @@ def _status(head: bytes) -> int:
 
 
 def _message(body: bytes) -> str:
+    import json
+
     text = body.decode("utf-8", "replace").strip()
     try:
         return str(json.loads(text)["message"])
