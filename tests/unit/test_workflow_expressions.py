@@ -119,6 +119,9 @@ def said(written: object, place: Place = "task") -> list[str]:
         ("'keys' in parameters and 'or' in 'north'", True),
         ("6 / 3", 2),
         ("7 / 2", 3.5),
+        ("task.each[0].result.n", 3),
+        ("not failed() and 1 == 2 or 3 in [3]", True),
+        ("null == parameters.none", True),
     ],
 )
 def test_names_lead_where_they_should(text: str, expected: object) -> None:
@@ -130,10 +133,9 @@ def test_names_lead_where_they_should(text: str, expected: object) -> None:
 def test_items_have_their_names_and_nothing_of_transitions() -> None:
     assert value("item.id + index", "item") == 11
     assert value("batch", "item") == {"id": 7, "pin": "x"}
-    with pytest.raises(
-        ParseError, match="'result\\(\\)' has a meaning only in 'when' and 'publish' of 'next'"
-    ):
-        value("result().n", "item")
+    assert said("{{ result().n }}", "item") == [
+        "'result()' has a meaning only in 'when' and 'publish' of 'next' (column 4)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,14 @@ def test_items_have_their_names_and_nothing_of_transitions() -> None:
 )
 def test_nothing_of_python_can_be_reached(text: str) -> None:
     assert isinstance(value(text), Missing)
+
+
+@pytest.mark.parametrize(
+    "text", ["1 / 0", "1 % 0", "'a' + 1", "opened < 'a'", "1 in 2", "task.later.x + 1", "-'a'"]
+)
+def test_what_cannot_be_computed_is_an_error(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        value(text)
 
 
 # --- templates
@@ -220,9 +230,9 @@ def test_a_result_is_only_loaded_when_it_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
-        ("lenght(1)", "task", "template: unknown function 'lenght'; did you mean length? (column 4)"),
-        ("suceeded()", "transition", "template: unknown function 'suceeded'; did you mean succeeded? (column 4)"),
-        ("reslt().x", "transition", "template: unknown function 'reslt'; did you mean result? (column 4)"),
+        ("lenght(1)", "task", "unknown function 'lenght'; did you mean length? (column 4)"),
+        ("suceeded()", "transition", "unknown function 'suceeded'; did you mean succeeded? (column 4)"),
+        ("reslt().x", "transition", "unknown function 'reslt'; did you mean result? (column 4)"),
         ("1 + opend", "task", "unknown name or variable 'opend'; did you mean opened? (column 8)"),
         ("workflow.opend", "task", "unknown variable 'opend'; did you mean opened? (column 4)"),
         ("task.mak.n", "task", "unknown task 'mak'; did you mean make? (column 4)"),
@@ -230,7 +240,7 @@ def test_a_result_is_only_loaded_when_it_is_read() -> None:
         ("item", "task", "'item' has a value only in a task with 'with_items' (column 4)"),
         ("result", "transition", "'result' is a function: result() (column 4)"),
         ("now", "task", "'now' is a function: now() (column 4)"),
-        ("failed()", "task", "template: 'failed()' has a meaning only in 'when' and 'publish' of 'next' (column 4)"),
+        ("failed()", "task", "'failed()' has a meaning only in 'when' and 'publish' of 'next' (column 4)"),
         ("event.payload.x", "task", "unknown name or variable 'event' (column 4)"),
         ("task", "task", "template: the name of a task has to be written out, as in task.NAME (column 4)"),
         ("task[opened]", "task", "template: the name of a task has to be written out, as in task.NAME (column 4)"),
@@ -243,7 +253,7 @@ def test_what_leads_nowhere_is_a_fault(text: str, place: Place, message: str) ->
 
 
 def test_faults_of_all_places_are_told_together() -> None:
-    assert len(said({"a": "{{ x }} {{ y }}", "b": ["{{ task.z.n }}", "{{ f() }}"]})) == 4
+    assert len(said({"a": "{{ x + f() }} {{ y }}", "b": ["{{ task.z.n }}", "{{ result() }}"]})) == 5
 
 
 @pytest.mark.parametrize("text", ["parameters.bed", "nothing | default(1)", "task.mak.n is defined"])

@@ -16,13 +16,14 @@ from attune_cli.runtime.expressions.functions import FUNCTIONS, integer_in, list
 from attune_cli.runtime.expressions.json_values import Missing, finite, step, text_of, type_of
 from attune_cli.runtime.expressions.operators import BINARY, COMPARISONS, ORDERING
 from attune_cli.runtime.expressions.running import Run, given
+from attune_cli.runtime.expressions.vocabulary import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jinja2 import nodes
 
-    from attune_cli.runtime.expressions.vocabulary import Unknown, Vocabulary
+    from attune_cli.runtime.expressions.vocabulary import Vocabulary
     from attune_cli.runtime.model.actions import Json
 
 Compute = Callable[[Run], Any]
@@ -254,7 +255,7 @@ class Compiler:
             self._arguments(_nothing, name, node, depth)
             return lambda run: run.scope.call(name)
         if name not in FUNCTIONS:
-            raise ParseError(self._vocabulary.unknown_function(name, FUNCTIONS), node.node.lineno)
+            return self._unknown_function(name, node.node.lineno)
         apply = FUNCTIONS[name][0]
         arguments = self._arguments(apply, name, node, depth, with_names=False)
 
@@ -263,6 +264,14 @@ class Compiler:
             return _applied(run, name, apply, positional, {})
 
         return compute
+
+    def _unknown_function(self, name: str, offset: int) -> Compute:
+        """Note a function that there is not, so that what else is wrong is told with it."""
+        said = self._vocabulary.unknown_function(name, FUNCTIONS)
+        if not self._vocabulary.is_strict:
+            raise ParseError(said, offset)
+        self.unknown.append(Unknown(said, offset))
+        return lambda _: Missing(f"{name}()")
 
     def _filter(self, node: nodes.Filter, depth: int) -> Compute:
         if node.node is None:

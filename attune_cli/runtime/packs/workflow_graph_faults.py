@@ -39,6 +39,10 @@ class WorkflowGraph:
         self._entries = entries(self._edges)
         self._back = back_edges([*self._entries, *self._edges], self._edges)
         self._cycles = cycles_of(tuple(self._edges), self._edges)
+        self._inbound = {
+            name: [origin for origin in origins if (origin, name) not in self._back]
+            for name, origins in reversed_edges(self._edges, self._edges).items()
+        }
 
     def faults(self) -> Iterator[Fault]:
         """Yield every fault of the graph."""
@@ -54,7 +58,7 @@ class WorkflowGraph:
             if task.get("max_iterations") is not None and name not in self._cycles:
                 steps = (*self._places[name], "max_iterations")
                 yield fault_at(steps, f"has no effect: task '{name}' is in no cycle")
-            if task.get("join") == "all" and not self._inbound(name):
+            if task.get("join") == "all" and not self._inbound[name]:
                 yield fault_at(
                     (*self._places[name], "join"), f"has no effect: nothing leads to task '{name}'"
                 )
@@ -108,13 +112,9 @@ class WorkflowGraph:
 
     def _impossible_joins(self) -> Iterator[Fault]:
         for name, task in self._tasks.items():
-            wanted, inbound = task.get("join"), self._inbound(name)
+            wanted, inbound = task.get("join"), self._inbound[name]
             if type(wanted) is int and wanted > len(inbound):
                 leading = f"only {', '.join(inbound)}" if inbound else "no task"
                 verb = "leads" if len(inbound) < 2 else "lead"  # noqa: PLR2004 - one, or more
                 said = f"{wanted} can never be met: {leading} {verb} to '{name}'"
                 yield fault_at((*self._places[name], "join"), said)
-
-    def _inbound(self, name: str) -> list[str]:
-        origins = reversed_edges(self._edges, self._edges)[name]
-        return [origin for origin in origins if (origin, name) not in self._back]

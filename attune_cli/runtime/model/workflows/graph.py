@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.model.actions import Json
@@ -88,7 +89,7 @@ class Graph:
         ]
         return max(within, default=self.max_iterations or MAX_ITERATIONS)
 
-    @property
+    @cached_property
     def variables(self) -> frozenset[str]:
         """Names of the variables: what `vars` begins with, and what some task publishes."""
         published = (name for task in self.tasks.values() for one in task.next for name in one.published)

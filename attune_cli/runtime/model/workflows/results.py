@@ -49,13 +49,18 @@ def view_of_items(views: Sequence[View]) -> View:
 
 def without_aliases(value: Json, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """Return a path into a view without `.result` and `.data` where these only stand for the view itself."""
-    members = cast("dict[str, Json]", value) if isinstance(value, dict) else {}
-    while path and path[0] in ALIASES and path[0] not in members:
-        path = path[1:]
+    path = _stripped(value, path)
     if not isinstance(value, list) or not path:
         return path
     item = _item(cast("list[Json]", value), path[0])
-    return (path[0], *without_aliases(item, path[1:]))
+    return (path[0], *_stripped(item, path[1:]))
+
+
+def _stripped(value: Json, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    members = cast("dict[str, Json]", value) if isinstance(value, dict) else {}
+    while path and path[0] in ALIASES and path[0] not in members:
+        path = path[1:]
+    return path
 
 
 def _inner(result: dict[str, Json]) -> tuple[str, dict[str, Json]]:
