@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import socket
 import threading
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _BACKLOG = 1024
 _CONNECTIONS = 1000
 """At once; more are told to come again."""
+
+_OBJECTS_BETWEEN_COLLECTIONS = 10_000
+"""Python's 700 are less than one request makes."""
 
 _GOODBYE_SECONDS = 2
 _END_SECONDS = 10.0
@@ -152,6 +156,8 @@ class Server:
             self._is_up.set()
 
     async def _run(self) -> None:
+        gc.freeze()  # what is imported stays
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         feed = Feed(self._platform)
         desk = Desk(self._platform, administrator=self._token, feed=feed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from itertools import chain
 from typing import TYPE_CHECKING, TypeGuard
 
 from attune_cli.errors import UnavailableError
@@ -12,7 +13,7 @@ from attune_cli.runtime.store.turns import Turns
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from attune_cli.runtime.clock import Instant
@@ -26,6 +27,9 @@ _FILE_FAULTS = frozenset(
 )
 _COMMITS_BETWEEN_LOOKS = 100
 _CHECKPOINT_PATIENCE_MS = 500
+_ROWS_IN_A_STATEMENT = 64
+"""A power of two; a statement takes at least 999 values."""
+
 _CORRUPT = ("malformed", "not a database", "disk image")
 
 
@@ -39,9 +43,22 @@ class Transaction:
     def execute(self, statement: str, values: tuple[object, ...] | dict[str, object] = ()) -> sqlite3.Cursor:
         return self.connection.execute(statement, values)
 
-    def execute_many(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        """Execute a statement that returns nothing once for each row of values."""
-        self.connection.executemany(statement, rows)
+    def insert_rows(self, into: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Insert rows into `table (columns)`, in order, by a few statements of sizes that come again.
+
+        Each statement gives Python's lock away, and what is new has to be compiled.
+        """
+        begin = 0
+        while begin < len(rows):
+            size = min(_ROWS_IN_A_STATEMENT, 1 << ((len(rows) - begin).bit_length() - 1))
+            part = rows[begin : begin + size]
+            places = ", ".join([f"({', '.join('?' * len(part[0]))})"] * size)
+            self.execute(f"INSERT INTO {into} VALUES {places}", tuple(chain.from_iterable(part)))
+            begin += size
+
+    def last_id(self) -> int:
+        """Return the id of the row that was inserted last."""
+        return int(self.connection.execute("SELECT last_insert_rowid()").fetchone()[0])
 
     def changed(self, statement: str, values: tuple[object, ...] | dict[str, object] = ()) -> bool:
         """Execute and tell whether at least one row was changed (the compare-and-set of every status)."""

@@ -50,8 +50,8 @@ def _event(row: tuple[Any, ...]) -> Event:
     )  # fmt: skip
 
 
-_INSERT = """INSERT INTO event (id, trigger_ref, payload, config, source, source_ref, rule_ref, dedup_key, cause,
- depth, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_NEW = """event (id, trigger_ref, payload, config, source, source_ref, rule_ref, dedup_key, cause, depth,
+ created)"""
 
 
 @immutable(kw_only=True)
@@ -94,7 +94,8 @@ def insert(
         trigger_ref=trigger_ref, payload=None if payload is None else dump(payload), config=dump(config),
         source=source, source_ref=source_ref, rule_ref=rule_ref, dedup_key=dedup_key, cause=cause, depth=depth,
     )  # fmt: skip
-    return int(tx.execute(_INSERT, row.values(tx.now)).lastrowid or 0)
+    tx.insert_rows(_NEW, [row.values(tx.now)])
+    return tx.last_id()
 
 
 def next_id(tx: Transaction) -> int:
@@ -105,7 +106,7 @@ def next_id(tx: Transaction) -> int:
 
 def insert_all(tx: Transaction, new: Iterable[NewRow]) -> None:
     """Insert events under ids from `next_id` on. The caller has looked for their dedup keys."""
-    tx.execute_many(_INSERT, (row.values(tx.now) for row in new))
+    tx.insert_rows(_NEW, [row.values(tx.now) for row in new])
 
 
 def by_dedup_key(tx: Transaction, trigger_ref: str, dedup_key: str) -> int | None:

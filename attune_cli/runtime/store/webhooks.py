@@ -121,19 +121,18 @@ def update(tx: Transaction, webhook: Webhook) -> None:
 
 def log_all(tx: Transaction, calls: Sequence[Call]) -> None:
     """Write down calls, and now and then forget the oldest."""
-    tx.execute_many(
-        """INSERT INTO webhook_call (trigger_ref, event, status_code, error, source_address, user_agent, delivery,
-             headers, size_bytes, duration_ms, signature_verified, created)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        (
+    tx.insert_rows(
+        """webhook_call (trigger_ref, event, status_code, error, source_address, user_agent, delivery, headers,
+             size_bytes, duration_ms, signature_verified, created)""",
+        [
             (
                 call.trigger_ref, call.event, call.status_code, call.error, call.source_address, call.user_agent,
                 call.delivery, dump(call.headers), call.size_bytes, call.duration_ms, call.signature_verified, tx.now,
             )
             for call in calls
-        ),
+        ],
     )  # fmt: skip
-    newest = int(tx.execute("SELECT last_insert_rowid()").fetchone()[0])
+    newest = tx.last_id()
     if newest % _CALLS_BETWEEN_SWEEPS < len(calls):
         for trigger_ref in {call.trigger_ref for call in calls}:
             _forget(tx, trigger_ref, "event IS NOT NULL", KEPT_ACCEPTED)
