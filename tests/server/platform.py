@@ -29,9 +29,9 @@ Answer = TypeVar("Answer")
 class StagePlatform:
     """The engine of one home, as the parts of a daemon see it."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, settings: Settings | None = None) -> None:
         self.home = home
-        self.settings = Settings()
+        self.settings = settings or Settings()
         self.clock = SystemClock()
         self.sealer = Sealer(home.secret_key)
         self.url: str | None = None

@@ -72,15 +72,17 @@ class EngineLoop:
             self._engine.boot(self._dead_hosts)
             version = self._store.data_version()
             self._changed()
+            has_news = False
             while not self._leaving:
                 self.looked_at = monotonic_seconds()
                 due = self._engine.next_due
-                if not self._engine.has_news and not self._doorbell.wait(self._patience(due)):
+                has_news |= self._engine.has_news
+                if not has_news and not self._doorbell.wait(self._patience(due)):
                     # Nobody rang: something may be due, or another process may have committed without a ring.
                     seen, version = version, self._store.data_version()
                     if seen == version and (due is None or due > self._clock.now()):
                         continue
-                self._tick()
+                has_news = not self._tick()
                 self._changed()
             while self._engine.has_news:
                 self._engine.tick()
@@ -92,14 +94,16 @@ class EngineLoop:
         finally:
             self._changed()
 
-    def _tick(self) -> None:
-        """Tick; when the file is busy or the disk is full, the facts wait for a better moment."""
+    def _tick(self) -> bool:
+        """Tick, and tell whether it was done: when the file is busy or the disk is full, all waits a moment."""
         try:
             self._engine.tick()
         except UnavailableError as error:
             if error.code not in _PASSING:
                 raise
             self._doorbell.wait(_POLL_SECONDS)
+            return False
+        return True
 
     def _patience(self, due: Instant | None) -> float:
         """Return how long to wait for a ring: until something is due, or the poll for rings that were missed."""
