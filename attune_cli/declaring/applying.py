@@ -13,8 +13,10 @@ from attune_cli.declaring.yaml_writing import yaml_document
 from attune_cli.errors import AttuneError, Detail, UsageError
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store, open_store_for_reading
+from attune_cli.runtime.model.automations import RuleDefinition
 from attune_cli.runtime.model.refs import pack_of
 from attune_cli.runtime.packs.findings import Finding
+from attune_cli.runtime.services import rules
 from attune_cli.runtime.store import packs
 from attune_cli.values import immutable
 
@@ -170,6 +172,8 @@ def keep(tx: Transaction, one: Declaration, sealer: DeclaringSealer, *, missing:
     except AttuneError as error:
         one.fault(error)
         return None
+    if isinstance(one.value, RuleDefinition):
+        one.fields.note(rules.doubts(tx, one.value), "warning")
     return Step(kind=one.kind, ref=one.ref, path=one.path, before=before, after=kind.current(tx, one.ref))
 
 

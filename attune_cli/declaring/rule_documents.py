@@ -13,6 +13,7 @@ from attune_cli.runtime.packs.documents import DocumentError, parse_document
 from attune_cli.runtime.packs.fields import Fields
 from attune_cli.runtime.packs.findings import Finding, as_strict, errors_of
 from attune_cli.runtime.packs.kinds.rule import decode_rule
+from attune_cli.runtime.packs.payload_fields import undeclared_fields
 from attune_cli.runtime.packs.reading import Reading, unresolved
 from attune_cli.runtime.packs.source import MANIFEST_NAMES
 
@@ -107,7 +108,9 @@ def read_rule(
     found = as_strict(findings) if strict else findings
     if errors_of(found):
         raise _faulty(shown_as, found)
-    return rule, found
+    doubtful: list[Finding] = []
+    Fields(document, shown_as, doubtful).note(undeclared_fields(rule, installed.outputs), "warning")
+    return rule, [*found, *doubtful]
 
 
 def _faulty(shown_as: str, findings: list[Finding]) -> UsageError:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from attune_cli.context import Context
     from attune_cli.declaring.rule_words import RuleWords
+    from attune_cli.errors import Detail
     from attune_cli.runtime.model.automations import RuleDefinition
     from attune_cli.runtime.services.rules import Kept
     from attune_cli.runtime.store.database import Store, Transaction
@@ -85,6 +86,7 @@ def _read(
     rule = read(reader)
     for warning in reader.warnings:
         context.out.warning(warning)
+    warn_of_doubts(context, rules.doubts(tx, rule))
     if reader.faults:
         try:
             rules.refuse_faulty(tx, rule)
@@ -93,6 +95,11 @@ def _read(
             reader.faults += [one for one in error.details if one.path.rpartition(".")[2] not in told]
         reader.refuse_faults()
     return rule
+
+
+def warn_of_doubts(context: Context, doubts: Sequence[Detail]) -> None:
+    for doubt in doubts:
+        context.out.warning(f"{doubt.path}: {doubt.message}")
 
 
 def _print_document(context: Context, rule: RuleDefinition) -> None:
@@ -150,7 +157,9 @@ def edit_rule(context: Context, ref: str) -> None:
             raise CancelledError("nothing changed", code="declined")
         text = edited
         try:
-            _tell(context, _keep_edited(store, ref, text))
+            kept = _keep_edited(store, ref, text)
+            warn_of_doubts(context, kept.doubts)
+            _tell(context, kept)
         except AttuneError as error:
             lines = [error.message, *(f"  {one.path}: {one.message}" for one in error.details)]
             complaint = "".join(f"#! {line}\n" for line in lines)

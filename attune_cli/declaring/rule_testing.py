@@ -17,6 +17,7 @@ from attune_cli.runtime.model.entities import REDACTED
 from attune_cli.runtime.model.events import Event
 from attune_cli.runtime.model.parameters import secret_pointers, shown
 from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.reactions.enforcing import Foreseen, Starter, foresee
 from attune_cli.runtime.reactions.judging import judge
 from attune_cli.runtime.reactions.rulebook import RuleBook, ready_rule
 from attune_cli.runtime.services import installation, rules
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.expressions.templates import Filled
     from attune_cli.runtime.model.events import Verdict
-    from attune_cli.runtime.reactions.judging import Judged
     from attune_cli.runtime.reactions.rulebook import Rule
     from attune_cli.runtime.store.database import Transaction
 
@@ -75,15 +75,14 @@ class TryOptions:
 
 
 def show_test(context: Context, name: str, options: TryOptions) -> int:
-    """Judge events by a rule without writing anything; returns 1 when it does not fire for every one."""
+    """Judge events by a rule without writing anything; returns 1 when it does not act on every one."""
     store = open_store_for_reading(context.home, context.settings)
     sealer = Sealer(context.home.secret_key)
     with store.read(SystemClock().now()) as tx:
         rule = _rule(tx, name)
         meant = _events(tx, rule, options)
-        records = [
-            _tested(tx, rule, event, judge(tx, RuleBook(sealer), rule, event, sealer)) for event in meant
-        ]
+        starter = Starter(book=RuleBook(sealer), settings=context.settings, sealer=sealer)
+        records = [_tested(tx, starter, rule, event) for event in meant]
     if options.run:
         return _run(context, rule, meant, records)
     if not rule.definition.enabled:
@@ -94,7 +93,7 @@ def show_test(context: Context, name: str, options: TryOptions) -> int:
         context.out.record(records[0])
     else:
         context.out.records(records, COLUMNS)
-    return 0 if all(record["matched"] for record in records) else 1
+    return 0 if all(record["matched"] and record["error"] is None for record in records) else 1
 
 
 def _run(context: Context, rule: Rule, meant: list[Event], records: list[Record]) -> int:
@@ -178,18 +177,24 @@ def _made_up(trigger_ref: str, payload: object, now: Instant) -> Event:
     )  # fmt: skip
 
 
-def _tested(tx: Transaction, rule: Rule, event: Event, judged: Judged) -> Record:
+def _tested(tx: Transaction, starter: Starter, rule: Rule, event: Event) -> Record:
+    """Return the verdict that a real event would get: what would refuse a firing is a part of it."""
+    judged = judge(tx, starter.book, rule, event, starter.sealer)
+    filled = judged.parameters
+    foreseen = Foreseen() if filled is None else foresee(tx, starter, rule, filled)
+    outcome = judged.outcome if foreseen.refusal is None else "error"
     return {
         "kind": "rule_test",
         "rule_ref": rule.ref,
         "event": event.id or None,
         "payload": event.payload,
-        "matched": judged.outcome in _FIRES,
-        "outcome": judged.outcome,
-        "reason": judged.reason,
+        "matched": outcome in _FIRES,
+        "outcome": outcome,
+        "reason": foreseen.refusal or judged.reason,
         "trace": judged.trace,
-        "parameters": None if judged.parameters is None else _redacted(tx, rule, judged.parameters),
-        "warnings": [] if judged.parameters is None else list(judged.parameters.warnings),
+        "parameters": None if filled is None else _redacted(tx, rule, filled),
+        "error": foreseen.failure and f"the run would fail: {foreseen.failure}",
+        "warnings": [] if filled is None else list(filled.warnings),
     }
 
 

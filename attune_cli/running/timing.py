@@ -82,6 +82,8 @@ def create_timer(context: Context, new: NewTimer, *, if_not_exists: bool, replac
         timer = timers.find_timer(tx, new.ref)
         record = timers.timer_record(tx, timer)
     context.out.outcome(record, [new.ref])
+    for doubt in kept.doubts:
+        context.out.warning(f"{doubt.path}: {doubt.message}")
     daemon = find_daemon(context)
     if daemon is not None:
         ring_host(context.home.hosts, daemon.host)

@@ -22,7 +22,7 @@ from attune_cli.runtime.model.states import LIVE
 from attune_cli.runtime.services.executions import list_executions
 from attune_cli.runtime.services.overview import describe
 from attune_cli.runtime.store.execution_search import Filter
-from attune_cli.runtime.store.overview import totals
+from attune_cli.runtime.store.overview import open_inquiries, totals
 from attune_cli.table import table, visible
 from attune_cli.values import immutable
 
@@ -113,11 +113,14 @@ class LiveView:
         with store.read(self._platform.clock.now()) as tx:
             about = describe(tx, is_daemon_running=True)
             events, fired = self._rates.of_last_minute(totals(tx))
+            inquiries = open_inquiries(tx)
             shown = _executions(tx, max(1, min(_MOST_EXECUTIONS, self._console.height - _OTHER_LINES)))
         live = ", ".join(f"{number} {status}" for status, number in about["executions"].items())
         counts = f"last minute: {events} events, {fired} rules fired  now: {live or 'nothing runs'}"
         if about["pending_events"]:
             counts += f", {about['pending_events']} events wait to be judged"
+        if inquiries:
+            counts += f", {inquiries} open inquiries"
         return _Picture(shown, about["next_timers"], counts)
 
     def _drawing(self, picture: _Picture) -> Group:

@@ -293,7 +293,6 @@ def test_a_secret_is_shown_neither_by_the_trace_nor_by_the_parameters(run: Run) 
         "message={{ keystore.crm.token }}",
     )
     tested = run("rule", "test", "local.disk", "mount=/", "-j")
-    assert tested.exit_code == 0
     assert "sesame" not in tested.stdout
     assert json.loads(tested.stdout)["parameters"]["message"]["redacted"] is True
 

@@ -12,10 +12,12 @@ import struct
 import subprocess
 import sys
 import termios
+from contextlib import closing
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
+from attune_cli.runtime.store.database import connect
 from tests.e2e.daemon_story import daemon_of
 from tests.e2e.story import PATIENCE_SECONDS, until
 
@@ -88,6 +90,11 @@ def test_a_terminal_shows_who_serves_what_runs_and_what_comes_next(process: Run,
         assert process("run", "core.sleep", "seconds:=60", "--detach", "-q").stdout == "1\n"
         screen.awaits(r"^ *1 +core\.sleep +running ")
         screen.awaits(r"now: 1 running$")
+        with closing(connect(home.database)) as connection:
+            connection.execute(
+                "INSERT INTO inquiry (execution, prompt, created, updated) VALUES (1, 'wet?', 0, 0)"
+            )
+        screen.awaits(r"now: 1 running, 1 open inquiries$")
         assert process("timer", "fire", "local.tea").exit_code == 0
         screen.awaits(r"^ *2 +core\.noop +completed .* local\.tea")
         screen.awaits(r"^last minute: 1 events, 1 rules fired ")

@@ -36,10 +36,11 @@ _WORDS = {"null": None, "Null": None, "NULL": None, "TRUE": True, "FALSE": False
 
 
 class Compiler:
-    """Compiles one expression, and notes the names that lead nowhere, with their places."""
+    """Compiles one expression, and notes the paths it names and the names that lead nowhere, with their places."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
+        self.paths: list[tuple[tuple[str | int, ...], int]] = []
         self.unknown: list[Unknown] = []
         self._may_be_missing = 0
 
@@ -98,6 +99,7 @@ class Compiler:
         if name in self._vocabulary.written_out and not path:
             noun = "key" if name == "keystore" else "task"
             raise ParseError(f"the name of a {noun} has to be written out, as in {name}.NAME", offset)
+        self.paths.append(((name, *path), offset))
         unknown = self._vocabulary.unknown(name, path, offset)
         if unknown is None:
             return lambda run: run.look(name, path)

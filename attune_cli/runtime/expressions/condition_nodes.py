@@ -24,7 +24,7 @@ MAX_SEEN = 20
 """Values that a trace shows of one expression."""
 _LONGEST_SEEN = 200
 
-_PREFIXES = ("event.payload.", "trigger.payload.", "trigger.")
+PREFIXES = ("event.payload.", "trigger.payload.", "trigger.")
 """What may stand before a path into the payload; the path as it is goes first, as the existing platform means it."""
 
 
@@ -128,7 +128,7 @@ _WANTED = {"all": "all of them", "any": "at least one of them", "not": "that it 
 def field_of(payload: Json, field: str) -> Json:
     """Return what a dotted path leads to in a payload, or a Missing."""
     found = walk(payload, field.split("."))
-    for prefix in _PREFIXES:
+    for prefix in PREFIXES:
         if isinstance(found, Missing) and field.startswith(prefix):
             found = walk(payload, field.removeprefix(prefix).split("."))
     return found

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attune_cli.errors import did_you_mean
 from attune_cli.runtime.expressions.comparisons import OPERATORS, operator_named, value_fault
-from attune_cli.runtime.expressions.condition_nodes import Comparison, Formula, Group
+from attune_cli.runtime.expressions.condition_nodes import PREFIXES, Comparison, Formula, Group
 from attune_cli.runtime.expressions.expression import read_expression
 from attune_cli.runtime.expressions.faults import Fault, ParseError, fault_at, place_of
 from attune_cli.runtime.expressions.json_values import type_of
-from attune_cli.runtime.expressions.templates import unknown_names
+from attune_cli.runtime.expressions.paths import Mention
+from attune_cli.runtime.expressions.templates import mentioned, unknown_names
 from attune_cli.runtime.model.templates import without_braces
 
 if TYPE_CHECKING:
     from attune_cli.runtime.expressions.condition_nodes import Node, Steps
+    from attune_cli.runtime.expressions.paths import WrittenPath
     from attune_cli.runtime.model.actions import Json
 
 MAX_DEPTH = 20
@@ -33,6 +35,7 @@ class ConditionReader:
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.doubts: list[Fault] = []
+        self.mentions: list[Mention] = []
         self._parts = 0
 
     def read(self, written: Json, steps: Steps) -> Node | None:
@@ -107,6 +110,7 @@ class ConditionReader:
             self._fault(here, f"expression: {error.message}", place=place_of(written, start + error.offset))
             return None
         self.doubts.extend(fault for _, fault in unknown_names(expression.unknown, written, here, start))
+        self.mentions.extend(mentioned(expression.paths, written, here, start))
         return Formula(here if here == steps else steps, expression)
 
     def _comparison(self, written: dict[str, Any], steps: Steps) -> Comparison | None:
@@ -122,10 +126,13 @@ class ConditionReader:
             self._fault(steps, "'field' is required")
         elif not isinstance(field, str) or not field.strip("."):
             self._fault((*steps, field_key), "expected a path into the payload, e.g. user.name")
+        else:
+            self.mentions.append(Mention(_path_of(field), (*steps, field_key)))
         return self._compared(str(field), written, steps, before)
 
     def _criterion(self, field: str, written: Json, steps: Steps) -> Comparison | None:
         """Read StackStorm's form: a path, and under it `type` and `pattern`."""
+        self.mentions.append(Mention(_path_of(field), steps))
         return self._compared(field, cast("dict[str, Any]", written), steps, len(self.faults))
 
     def _compared(self, field: str, written: dict[str, Any], steps: Steps, before: int) -> Comparison | None:
@@ -157,6 +164,12 @@ class ConditionReader:
 
 def _first(written: dict[str, Any], names: tuple[str, ...]) -> tuple[str | None, Any]:
     return next(((name, written[name]) for name in names if name in written), (None, None))
+
+
+def _path_of(field: str) -> WrittenPath:
+    """Return the path that a field means, which may be written with the names before it."""
+    prefix = next((one for one in PREFIXES if field.startswith(one)), "")
+    return "event", "payload", *field.removeprefix(prefix).split(".")
 
 
 def _is_criteria(written: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from attune_cli.values import immutable
 if TYPE_CHECKING:
     from attune_cli.runtime.expressions.condition_nodes import Node
     from attune_cli.runtime.expressions.faults import Fault
+    from attune_cli.runtime.expressions.paths import Mention
     from attune_cli.runtime.expressions.scope import RuleScope
     from attune_cli.runtime.model.actions import Json
 
@@ -36,11 +37,14 @@ class Judgement:
 class Condition:
     """The conditions of one rule. May be used by several threads at once."""
 
-    def __init__(self, at: str, node: Node | None, doubts: tuple[Fault, ...]) -> None:
+    def __init__(
+        self, at: str, node: Node | None, doubts: tuple[Fault, ...], mentions: tuple[Mention, ...]
+    ) -> None:
         self._at = at
         self._node = node
         self.doubts = doubts
         """Names in expressions that lead nowhere: what needs them can never hold."""
+        self.mentions = mentions
 
     def judge(self, scope: RuleScope) -> Judgement:
         """Tell whether the event meets the conditions. Never raises."""
@@ -66,4 +70,4 @@ def read_conditions(written: Json, at: str = "conditions") -> tuple[Condition, l
     """Compile what was written; returns what could be, and every fault. `at` begins their paths."""
     reader = ConditionReader()
     node = reader.read(written, tuple(at.split(".")))
-    return Condition(at, node, tuple(reader.doubts)), reader.faults
+    return Condition(at, node, tuple(reader.doubts), tuple(reader.mentions)), reader.faults

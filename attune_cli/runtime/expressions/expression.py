@@ -14,6 +14,7 @@ from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.expressions.compiling import Compute
+    from attune_cli.runtime.expressions.paths import WrittenPath
     from attune_cli.runtime.expressions.scope import Scope
     from attune_cli.runtime.expressions.vocabulary import Unknown, Vocabulary
     from attune_cli.runtime.model.actions import Json
@@ -28,6 +29,8 @@ class Expression:
     compute: Compute
     unknown: tuple[Unknown, ...] = ()
     """Names that lead nowhere."""
+    paths: tuple[tuple[WrittenPath, int], ...] = ()
+    """The paths it names, with their places."""
 
     def value(self, run: Run) -> Json:
         """Compute it; a Missing where it is a path that leads nowhere. Raises ExpressionError, and nothing else."""
@@ -54,7 +57,7 @@ def read_expression(text: str, vocabulary: Vocabulary = RULES) -> Expression:
             compute = compiler.compile(parse_expression(text))
     except RecursionError:
         raise ParseError("is nested too deeply") from None
-    return Expression(text.strip(), compute, tuple(compiler.unknown))
+    return Expression(text.strip(), compute, tuple(compiler.unknown), tuple(compiler.paths))
 
 
 def evaluate(text: str, scope: Scope, vocabulary: Vocabulary = RULES) -> Json:

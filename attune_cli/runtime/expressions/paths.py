@@ -6,10 +6,24 @@ from typing import TYPE_CHECKING
 
 from attune_cli.runtime.expressions.json_values import Missing
 from attune_cli.runtime.expressions.running import walk
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.runtime.expressions.scope import RuleScope
     from attune_cli.runtime.model.actions import Json
+
+WrittenPath = tuple[str | int, ...]
+"""A path as an expression has it, its name first: `("event", "payload", "host")`."""
+
+
+@immutable
+class Mention:
+    """A path that is written somewhere: `steps` lead to the text, `place` is line and column in it; None: all of it."""
+
+    path: WrittenPath
+    steps: tuple[str | int, ...]
+    place: tuple[int, int] | None = None
+
 
 _EVENT = ("id", "trigger", "trigger_ref", "payload", "created")
 

@@ -19,6 +19,7 @@ from attune_cli.runtime.expressions.faults import (
     place_of,
 )
 from attune_cli.runtime.expressions.json_values import copied, text_of
+from attune_cli.runtime.expressions.paths import Mention
 from attune_cli.runtime.expressions.running import Run, given
 from attune_cli.runtime.expressions.vocabulary import RULES
 from attune_cli.runtime.model.pointers import format_pointer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from attune_cli.runtime.expressions.expression import Expression
+    from attune_cli.runtime.expressions.paths import WrittenPath
     from attune_cli.runtime.expressions.scope import Scope
     from attune_cli.runtime.expressions.vocabulary import Unknown, Vocabulary
     from attune_cli.runtime.model.actions import Json
@@ -61,6 +63,8 @@ class Text:
     pieces: tuple[str | Expression, ...]
     unknown: tuple[Unknown, ...] = ()
     """Names that lead nowhere."""
+    paths: tuple[tuple[WrittenPath, int], ...] = ()
+    """The paths that are named, with their places in the text."""
 
     @property
     def whole(self) -> Expression | None:
@@ -79,6 +83,7 @@ class Template:
         written: Json,
         texts: dict[Steps, Text],
         doubts: tuple[Fault, ...],
+        mentions: tuple[Mention, ...],
         *,
         is_strict: bool,
     ) -> None:
@@ -88,6 +93,7 @@ class Template:
         self._is_strict = is_strict
         self.doubts = doubts
         """Names that lead nowhere: what stands there can only become null."""
+        self.mentions = mentions
 
     @property
     def places(self) -> frozenset[Steps]:
@@ -160,6 +166,7 @@ def read_template(
     texts: dict[Steps, Text] = {}
     faults: list[Fault] = []
     doubts: list[Fault] = []
+    mentions: list[Mention] = []
     for steps, text in _texts_of(written, ()):
         if len(steps) > MAX_DEPTH:
             faults.append(fault_at((*root, *steps[:MAX_DEPTH]), f"nested deeper than {MAX_DEPTH} levels"))
@@ -175,7 +182,9 @@ def read_template(
         else:
             for unknown, fault in unknown_names(texts[steps].unknown, text, (*root, *steps)):
                 (doubts if unknown.is_doubt else faults).append(fault)
-    return Template(root, written, texts, tuple(doubts), is_strict=vocabulary.is_strict), faults
+            mentions.extend(mentioned(texts[steps].paths, text, (*root, *steps)))
+    is_strict = vocabulary.is_strict
+    return Template(root, written, texts, tuple(doubts), tuple(mentions), is_strict=is_strict), faults
 
 
 def _texts_of(value: Json, steps: Steps) -> Iterator[tuple[Steps, str]]:
@@ -201,10 +210,19 @@ def unknown_names(
         yield one, fault_at(steps, one.said, place=place_of(written, start + one.offset))
 
 
+def mentioned(
+    paths: Iterable[tuple[WrittenPath, int]], written: str, steps: Steps, start: int = 0
+) -> Iterator[Mention]:
+    """Yield the paths that a text names; their places count from `start` in the text."""
+    for path, offset in paths:
+        yield Mention(path, steps, place_of(written, start + offset))
+
+
 def read_text(text: str, vocabulary: Vocabulary = RULES) -> Text:
     """Split a text at its templates and compile them; raises ParseError, its offset counted in the text."""
     pieces: list[str | Expression] = []
     unknown: list[Unknown] = []
+    paths: list[tuple[WrittenPath, int]] = []
     end = 0
     while (start := text.find("{{", end)) >= 0:
         close = _end_of(text, start + 2)
@@ -217,10 +235,11 @@ def read_text(text: str, vocabulary: Vocabulary = RULES) -> Text:
             raise ParseError(error.message, start + 2 + error.offset) from None
         pieces.append(expression)
         unknown.extend(replace(one, offset=start + 2 + one.offset) for one in expression.unknown)
+        paths.extend((path, start + 2 + offset) for path, offset in expression.paths)
         end = close + 2
     if end < len(text):
         pieces.append(text[end:])
-    return Text(tuple(pieces), tuple(unknown))
+    return Text(tuple(pieces), tuple(unknown), tuple(paths))
 
 
 def _end_of(text: str, start: int) -> int:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from attune_cli.runtime.model.actions import Schema
+    from attune_cli.runtime.model.automations import RuleDefinition
     from attune_cli.runtime.model.containers import ContainerPolicy
     from attune_cli.runtime.packs.fields import Fields
 
@@ -46,6 +48,8 @@ class Installed:
     runtime_names: Mapping[str, str] = field(default_factory=dict[str, str])
     """Lower-case name or alias of a runtime → its ref."""
     is_complete: bool = False
+    outputs: Mapping[str, Schema] = field(default_factory=dict[str, "Schema"])
+    """What the payloads of a trigger hold, by its ref."""
 
 
 @immutable
@@ -72,6 +76,8 @@ class Reading:
     policy: ContainerPolicy | None = None
     """What this machine allows containers; not known where a pack is only described."""
     references: list[Reference] = field(default_factory=list[Reference])
+    rules: list[tuple[Fields, RuleDefinition]] = field(default_factory=list["tuple[Fields, RuleDefinition]"])
+    """To be held against what triggers declare, when all are read."""
 
     def refer(self, kind: str, ref: str, fields: Fields, *inner: str | int, late: bool = False) -> None:
         if ref:

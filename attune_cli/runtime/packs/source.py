@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attune_cli
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
-from attune_cli.runtime.model.automations import DEFINITIONS
+from attune_cli.runtime.model.automations import DEFINITIONS, TriggerDefinition
 from attune_cli.runtime.packs.documents import DocumentError, parse_document
 from attune_cli.runtime.packs.fields import Fields
 from attune_cli.runtime.packs.files import list_files
@@ -29,9 +29,10 @@ from attune_cli.runtime.packs.reading import Installed, Reading, unresolved
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from attune_cli.runtime.expressions.faults import Fault
+    from attune_cli.runtime.model.actions import Schema
     from attune_cli.runtime.model.automations import Definition, WorkflowDefinition
     from attune_cli.runtime.model.containers import ContainerPolicy
     from attune_cli.runtime.model.definitions import PackManifest
@@ -139,12 +140,14 @@ def as_installed(sources: Iterable[PackSource], *, is_complete: bool = False) ->
     packs: set[str] = set()
     refs: dict[str, frozenset[str]] = {}
     names: dict[str, str] = {}
+    outputs: dict[str, Schema] = {}
     for source in sources:
         packs.add(source.manifest.ref)
+        outputs |= {trigger.ref: trigger.output for trigger in source.of(TriggerDefinition)}
         names |= runtime_names(source.of(RuntimeDefinition))
         for kind, definitions in source.definitions.items():
             refs[kind] = refs.get(kind, frozenset()) | {definition.ref for definition in definitions}
-    return Installed(frozenset(packs), refs, names, is_complete)
+    return Installed(frozenset(packs), refs, names, is_complete, outputs)
 
 
 def runtime_names(runtimes: Iterable[RuntimeDefinition]) -> dict[str, str]:
@@ -188,9 +191,17 @@ class _Reader:
             if kind == "runtime":
                 names |= runtime_names(self._source(manifest).of(RuntimeDefinition))
         self._read_workflows(self._source(manifest).of(ActionDefinition))
-        own = as_installed([self._source(manifest)]).refs
-        self._findings += unresolved(self._reading.references, own, manifest.ref, self._installed)
+        own = as_installed([self._source(manifest)])
+        self._findings += unresolved(self._reading.references, own.refs, manifest.ref, self._installed)
+        self._doubt_rules({**self._installed.outputs, **own.outputs})
         return self._source(manifest)
+
+    def _doubt_rules(self, outputs: Mapping[str, Schema]) -> None:
+        if self._reading.rules:
+            from attune_cli.runtime.packs.payload_fields import undeclared_fields
+
+            for fields, rule in self._reading.rules:
+                fields.note(undeclared_fields(rule, outputs), "warning")
 
     def _source(self, manifest: PackManifest) -> PackSource:
         findings = tuple(sorted(set(self._findings)))

@@ -12,6 +12,8 @@ from attune_cli.runtime.services.submission import (
     KEY_PREFIX,
     Origin,
     Submission,
+    check_start,
+    in_words,
     submit,
     submit_faulty,
 )
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from attune_cli.config import Settings
     from attune_cli.runtime.expressions.templates import Filled
     from attune_cli.runtime.model.events import EnforcementStatus, Event
+    from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.reactions.rulebook import Rule, RuleBook
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
@@ -68,24 +71,9 @@ def carry_out(
     tx: Transaction, starter: Starter, rule: Rule, event: Event, filled: Filled, enforcement: int
 ) -> Enforced:
     """Start the action of an enforcement whose turn has come."""
-    try:
-        job = starter.book.job(tx, rule.definition.action_ref)
-    except AttuneError as error:
-        if error.code not in _CANNOT_ACT:
-            return close(tx, enforcement, "processed", error.message)
-        reason = f"action '{rule.definition.action_ref}' {_CANNOT_ACT[error.code]}"
-        return close(tx, enforcement, "disabled", reason)
-    schema = job.action.parameters
-    exposed = _exposed(schema, filled)
-    if exposed:
-        error = (
-            f"{', '.join(exposed)}: a secret value may only be given to a parameter that is declared secret"
-        )
-        return close(tx, enforcement, "processed", error)
-    foreign = _keys_named_by_event(schema, rule, filled)
-    if foreign:
-        error = f"{', '.join(foreign)}: what an event says may not name a key; the rule itself may"
-        return close(tx, enforcement, "processed", error)
+    job = _job(tx, starter.book, rule, filled)
+    if isinstance(job, _Obstacle):
+        return close(tx, enforcement, job.status, job.reason)
     parameters = cast("dict[str, Any]", filled.value)
     submission = Submission(
         action_ref=job.action.ref,
@@ -102,9 +90,63 @@ def carry_out(
             return close(tx, enforcement, "processed", error.message)
         started = submit_faulty(tx, submission, error=error, sealer=starter.sealer, host=starter.host)
     enforcements.resolve(
-        tx, enforcement, "processed", config=_redacted(schema, parameters), execution=started.id
+        tx,
+        enforcement,
+        "processed",
+        config=_redacted(job.action.parameters, parameters),
+        execution=started.id,
     )
     return Enforced(enforcement=enforcement, execution=started.id)
+
+
+def foresee(tx: Transaction, starter: Starter, rule: Rule, filled: Filled) -> Foreseen:
+    """Tell what carrying out would come to, without writing anything."""
+    job = _job(tx, starter.book, rule, filled)
+    if isinstance(job, _Obstacle):
+        return Foreseen(refusal=job.reason)
+    given = cast("dict[str, Any]", filled.value)
+    try:
+        check_start(tx, job, given, settings=starter.settings, sealer=starter.sealer)
+    except AttuneError as error:
+        is_run = error.code in _FAULTY_PARAMETERS
+        return Foreseen(failure=in_words(error)) if is_run else Foreseen(refusal=error.message)
+    return Foreseen()
+
+
+@immutable(kw_only=True)
+class Foreseen:
+    """Why no execution would come of it, or why the one that comes would fail at once. Both None: it would start."""
+
+    refusal: str | None = None
+    failure: str | None = None
+
+
+@immutable
+class _Obstacle:
+    """Why an enforcement comes to nothing, and how it ends."""
+
+    status: EnforcementStatus
+    reason: str
+
+
+def _job(tx: Transaction, book: RuleBook, rule: Rule, filled: Filled) -> JobDefinition | _Obstacle:
+    """Return what a rule's action is started with, or what forbids that."""
+    try:
+        job = book.job(tx, rule.definition.action_ref)
+    except AttuneError as error:
+        if error.code not in _CANNOT_ACT:
+            return _Obstacle("processed", error.message)
+        return _Obstacle("disabled", f"action '{rule.definition.action_ref}' {_CANNOT_ACT[error.code]}")
+    exposed = _exposed(job.action.parameters, filled)
+    if exposed:
+        names = ", ".join(exposed)
+        reason = f"{names}: a secret value may only be given to a parameter that is declared secret"
+        return _Obstacle("processed", reason)
+    foreign = _keys_named_by_event(job.action.parameters, rule, filled)
+    if foreign:
+        reason = f"{', '.join(foreign)}: what an event says may not name a key; the rule itself may"
+        return _Obstacle("processed", reason)
+    return job
 
 
 def close(tx: Transaction, enforcement: int, status: EnforcementStatus, error: str) -> Enforced:

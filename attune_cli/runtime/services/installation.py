@@ -43,6 +43,7 @@ def installed(tx: Transaction) -> Installed:
         refs={kind: frozenset(definitions.refs(tx, kind)) for kind in KINDS},
         runtime_names=runtime_names(runtimes),
         is_complete=True,
+        outputs={row.ref: row.definition["output"] for row in definitions.all_of(tx, "trigger")},
     )
 
 

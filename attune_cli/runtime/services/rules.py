@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from attune_cli.errors import Detail
+    from attune_cli.runtime.expressions.faults import Fault
     from attune_cli.runtime.services.records import Record
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.definitions import Row
@@ -123,6 +124,7 @@ class Kept:
 
     record: Record
     change: str
+    doubts: Sequence[Detail] = ()
 
 
 def create(
@@ -164,7 +166,16 @@ def _keep(tx: Transaction, rule: RuleDefinition, known: Row | None) -> Kept:
         definition=rule.to_json(),
     )
     change = "unchanged" if not changed else "created" if known is None else "updated"
-    return Kept(show_rule(tx, rule.ref), change)
+    return Kept(show_rule(tx, rule.ref), change, doubts(tx, rule))
+
+
+def doubts(tx: Transaction, rule: RuleDefinition) -> list[Fault]:
+    """Return what a rule reads of a payload though its trigger does not declare it: perhaps a slip."""
+    from attune_cli.runtime.packs.payload_fields import undeclared_fields
+
+    refs = [rule.trigger_ref] if rule.unless is None else [rule.trigger_ref, rule.unless.trigger_ref]
+    rows = [row for ref in refs if (row := definitions.get(tx, "trigger", ref)) is not None]
+    return undeclared_fields(rule, {row.ref: row.definition["output"] for row in rows})
 
 
 def refuse_faulty(tx: Transaction, rule: RuleDefinition) -> None:

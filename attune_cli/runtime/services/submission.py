@@ -101,9 +101,7 @@ def submit(
             return Submitted(earlier, reused=True)
     definition = submission.definition or submission.pinned or pin(tx, submission.action_ref)
     action = definition.action
-    if definition.kind == "docker":
-        check_container(action, settings)
-    parameters = check_parameters(tx, action, submission.parameters, settings=settings, sealer=sealer)
+    parameters = check_start(tx, definition, submission.parameters, settings=settings, sealer=sealer)
     other = _meet_running(tx, submission)
     if other is not None:
         return Submitted(other, skipped=True)
@@ -160,11 +158,15 @@ def submit_faulty(
     )
     execution = executions.startable(tx, execution_id)
     if execution is not None:
-        faults = "; ".join(f"{fault.path}: {fault.message}" for fault in error.details)
-        message = f"{error.message}: {faults}" if faults else error.message
-        outcome = Outcome(succeeded=False, error=RunError(type=error.code, message=message))
+        outcome = Outcome(succeeded=False, error=RunError(type=error.code, message=in_words(error)))
         executions.finish(tx, execution, Status.FAILED, outcome)
     return Submitted(execution_id)
+
+
+def in_words(error: AttuneError) -> str:
+    """Return an error with every fault of it, in one line."""
+    faults = "; ".join(f"{fault.path}: {fault.message}" for fault in error.details)
+    return f"{error.message}: {faults}" if faults else error.message
 
 
 def _place(tx: Transaction, submission: Submission) -> dict[str, Any]:
@@ -283,6 +285,18 @@ def _timeout(submission: Submission, action: ActionDefinition, settings: Setting
 
 
 # --- parameters
+
+
+def check_start(
+    tx: Transaction, job: JobDefinition, given: dict[str, Any], *, settings: Settings, sealer: Sealer
+) -> dict[str, Any]:
+    """Return all parameters of a job that may be started with what is given; raises as `check_parameters` does.
+
+    Raises also for a container that this machine does not allow.
+    """
+    if job.kind == "docker":
+        check_container(job.action, settings)
+    return check_parameters(tx, job.action, given, settings=settings, sealer=sealer)
 
 
 def check_parameters(

@@ -24,3 +24,8 @@ def totals(tx: Transaction) -> tuple[int, int]:
     rows = tx.execute("SELECT name, seq FROM sqlite_sequence WHERE name IN ('event', 'enforcement')")
     found: dict[str, int] = dict(rows.fetchall())
     return found.get("event", 0), found.get("enforcement", 0)
+
+
+def open_inquiries(tx: Transaction) -> int:
+    """Count the questions that nobody has answered."""
+    return int(tx.execute("SELECT count(*) FROM inquiry WHERE status = 'pending'").fetchone()[0])

@@ -46,6 +46,7 @@ def decode_rule(fields: Fields, reading: Reading) -> RuleDefinition:
     fields.note(group_faults(rule))
     fields.note(timer_faults(rule))
     fields.finish(ignored=IGNORED)
+    reading.rules.append((fields, rule))
     return rule
 
 
