@@ -68,6 +68,7 @@ def list_actions(
     """List actions."""
     from attune_cli.installing.rows import RowOptions, show_rows
     from attune_cli.running.linked import refresh_all
+    from attune_cli.running.naming import named
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import actions
@@ -79,7 +80,7 @@ def list_actions(
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
     )
-    show_rows(context, records, COLUMNS, options, "action")
+    show_rows(context, records, COLUMNS, options, "action", named(pack=pack))
 
 
 @app.command("show", examples=["attune action show core.echo", "attune action show core.echo -j"])

@@ -61,6 +61,7 @@ def list_enforcements(
     """List decisions, newest first, and the executions they led to."""
     from attune_cli.running.history import list_all
     from attune_cli.running.listing import read_time
+    from attune_cli.running.naming import named
     from attune_cli.running.options import check_choice
     from attune_cli.runtime.services.event_history import list_enforcements as found
     from attune_cli.runtime.store.enforcements import EnforcementFilter
@@ -77,6 +78,7 @@ def list_enforcements(
         COLUMNS,
         limit=None if all_ else limit,
         fail_empty=fail_empty,
+        meant=named(rule=rule, trigger=trigger),
     )
 
 

@@ -77,6 +77,7 @@ def list_events(
     """List events, newest first, with how many rules each concerned and how many act on it."""
     from attune_cli.running.history import list_all
     from attune_cli.running.listing import read_time
+    from attune_cli.running.naming import named
     from attune_cli.runtime.services.event_history import list_events as found
     from attune_cli.runtime.store.events import EventFilter
 
@@ -90,6 +91,7 @@ def list_events(
         COLUMNS,
         limit=None if all_ else limit,
         fail_empty=fail_empty,
+        meant=named(rule=rule, trigger=trigger),
     )
 
 

@@ -58,8 +58,9 @@ def help_(
         else:
             context.out.record({"kind": "topic", "name": topic, "text": text})
     else:
-        near = did_you_mean(topic, TOPICS)
-        raise NotFoundError(f"no help topic {topic!r}", hint=near or f"attune {topic} --help")
+        commands = [page.path for page in context.tree().children]
+        near = f"attune {topic} --help" if topic in commands else did_you_mean(topic, (*TOPICS, *commands))
+        raise NotFoundError(f"no help topic {topic!r}", hint=near or "attune help")
 
 
 def exit_codes() -> list[dict[str, object]]:

@@ -41,8 +41,11 @@ def init(
         {"kind": "project", "path": str(root.resolve()), "pack_ref": pack, "files": paths}, paths
     )
     context.out.note(f"project {'would be ' if context.dry_run else ''}made, with pack {pack}")
-    context.out.hint(f"attune pack install --link {root / 'packs' / pack}")
-    context.out.hint(f"attune run action {pack}.hello name=you")
+    from shlex import quote
+
+    there = "" if root.resolve() == Path.cwd() else f"-C {quote(str(root))} "
+    context.out.hint(f"attune {there}apply")
+    context.out.hint(f"attune {there}run action {pack}.hello name=you")
 
 
 def _pack_ref(folder: str) -> str:

@@ -122,6 +122,7 @@ def list_rules(
     """List rules."""
     from attune_cli.installing.rows import RowOptions, show_rows
     from attune_cli.running.linked import refresh_all
+    from attune_cli.running.naming import named
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import rules
@@ -135,7 +136,7 @@ def list_rules(
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
     )
-    show_rows(context, records, COLUMNS, options, "rule")
+    show_rows(context, records, COLUMNS, options, "rule", named(pack=pack, trigger=trigger, action=action))
 
 
 @app.command(

@@ -59,6 +59,7 @@ def list_sensors(
 ) -> None:
     """List sensors, and how their processes are."""
     from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.running.naming import named
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.engine.lease import read_lease
     from attune_cli.runtime.host import open_store_for_reading
@@ -70,7 +71,7 @@ def list_sensors(
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
     )
-    show_rows(context, records, COLUMNS, options, "sensor")
+    show_rows(context, records, COLUMNS, options, "sensor", named(pack=pack))
 
 
 @app.command("show", examples=["attune sensor show core.file_watch", "attune sensor show core.file_watch -j"])

@@ -66,6 +66,7 @@ def list_triggers(
     """List triggers."""
     from attune_cli.installing.rows import RowOptions, show_rows
     from attune_cli.running.linked import refresh_all
+    from attune_cli.running.naming import named
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import triggers
@@ -76,7 +77,7 @@ def list_triggers(
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
     )
-    show_rows(context, records, COLUMNS, options, "trigger")
+    show_rows(context, records, COLUMNS, options, "trigger", named(pack=pack))
 
 
 @app.command("show", examples=["attune trigger show core.crontimer", "attune trigger show core.alert -j"])

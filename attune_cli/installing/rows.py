@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.documents import MISSING, pluck
 from attune_cli.errors import NotFoundError, UsageError, did_you_mean
+from attune_cli.running.naming import warn_of_unknown
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from attune_cli.context import Context
     from attune_cli.output import Column
+    from attune_cli.runtime.model.notices import Subjects
 
 
 @immutable(kw_only=True)
@@ -27,9 +29,19 @@ class RowOptions:
 
 
 def show_rows(
-    context: Context, records: list[dict[str, Any]], columns: Sequence[Column], options: RowOptions, noun: str
+    context: Context,
+    records: list[dict[str, Any]],
+    columns: Sequence[Column],
+    options: RowOptions,
+    noun: str,
+    meant: Subjects | None = None,
 ) -> None:
-    """Print records by ref, or by the field asked for; a note says when there are more."""
+    """Print records by ref, or by the field asked for; a note says when there are more.
+
+    Where there are none, names among those that were `meant` are looked up: a slip may be why.
+    """
+    if meant is not None and not records:
+        warn_of_unknown(context, meant)
     if options.fail_empty and not records:
         raise NotFoundError(f"no {noun} meets this", code="empty")
     if options.count:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError
 from attune_cli.running.listing import read_words
+from attune_cli.running.naming import warn_of_unknown
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store_for_reading
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from attune_cli.context import Context
     from attune_cli.output import Column, Section
+    from attune_cli.runtime.model.notices import Subjects
     from attune_cli.runtime.services.records import Record
     from attune_cli.runtime.store.database import Transaction
 
@@ -27,13 +29,19 @@ def list_all(
     *,
     limit: int | None,
     fail_empty: bool,
+    meant: Subjects,
 ) -> None:
-    """Print records, newest first; `find` returns at most so many of them. A note says when there are more."""
+    """Print records, newest first; `find` returns at most so many of them. A note says when there are more.
+
+    Where there are none, the names that were `meant` are looked up: a slip may be why.
+    """
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         # One more than asked for tells whether there are more.
         found = find(tx, _EVERY_ROW if limit is None else limit + 1)
     shown = found if limit is None else found[:limit]
+    if not shown:
+        warn_of_unknown(context, meant)
     if not shown and fail_empty:
         raise NotFoundError("nothing meets this", code="empty")
     context.out.records(shown, columns)

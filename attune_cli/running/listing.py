@@ -93,6 +93,13 @@ class ListOptions:
     sort: str | None = None
     reverse: bool = False
 
+    def explain_emptiness(self, context: Context) -> None:
+        """Warn of names that nothing has: a slip may be why nothing meets them."""
+        from attune_cli.running.naming import named, warn_of_unknown
+
+        meant = named(pack=self.pack, rule=self.rule, action=self.action, trigger=self.trigger)
+        warn_of_unknown(context, meant)
+
     def criteria(self, *, limit: int | None) -> Filter:
         """Return what they mean; raises UsageError for what means nothing."""
         statuses, timed_out = read_statuses(self.status)
@@ -137,13 +144,18 @@ def show_list(
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         if count:
-            context.out.value(_count(tx, options))
+            number = _count(tx, options)
+            if not number:
+                options.explain_emptiness(context)
+            context.out.value(number)
             return
         # One more than asked for tells whether there are more.
         found = executions.list_executions(
             tx, options.criteria(limit=None if options.limit is None else options.limit + 1)
         )
     shown = found if options.limit is None else found[: options.limit]
+    if not shown:
+        options.explain_emptiness(context)
     if not shown and fail_empty:
         raise NotFoundError("no execution meets this", code="empty")
     context.out.records(shown, columns)

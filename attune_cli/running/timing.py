@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, UnavailableError, UsageError
 from attune_cli.running.emitting import Delivery, emit, find_daemon
+from attune_cli.running.naming import named, warn_of_unknown
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock, rfc3339
 from attune_cli.runtime.engine.doorbell import ring_host
@@ -61,6 +62,8 @@ def show_timers(
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         found = timers.list_timers(tx, pack_ref=pack_ref, upcoming_count=upcoming_count)
+    if not found:
+        warn_of_unknown(context, named(pack=pack_ref))
     if not found and fail_empty:
         raise NotFoundError("no timer meets this", code="empty")
     context.out.records(found, columns)

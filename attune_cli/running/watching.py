@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.documents import tab_separated
 from attune_cli.errors import UnavailableError, UsageError, did_you_mean
+from attune_cli.running.naming import warn_of_unknown
 from attune_cli.runtime.clock import SystemClock, pause, rfc3339
 from attune_cli.runtime.host import connect_again, open_store_for_reading
 from attune_cli.runtime.model.notices import KINDS, Subjects, kinds_of
@@ -73,7 +74,8 @@ def read_kinds(text: str | None) -> tuple[str, ...]:
 
 
 def watch(context: Context, wanted: Watch, *, tree: bool) -> int:
-    """Show changes until Ctrl-C; returns the exit code."""
+    """Show changes until Ctrl-C; returns the exit code. Names that nothing has are warned of: they may come yet."""
+    warn_of_unknown(context, wanted.subjects)
     if context.out.is_text and context.out.is_terminal:
         from attune_cli.running.live_table import LiveTable
 

@@ -57,6 +57,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
             "FORCE_COLOR",
             "CLICOLOR",
             "COLUMNS",
+            "LINES",
         ):
             monkeypatch.delenv(name)
     for name in ("ATTUNE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "HOME"):

@@ -35,7 +35,7 @@ def test_the_environment_topic_names_every_setting(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "hint"), [("exitcodes", "did you mean exit-codes?"), ("zebra", "attune zebra --help")]
+    ("topic", "hint"), [("exitcodes", "did you mean exit-codes?"), ("zebra", "attune help")]
 )
 def test_an_unknown_topic_is_not_found(run: Run, topic: str, hint: str) -> None:
     result = run("help", topic)

@@ -80,8 +80,7 @@ def test_a_dry_run_names_the_files_and_writes_none(run: Run) -> None:
 
 def test_the_next_commands_are_told_on_a_terminal(terminal: Terminal) -> None:
     shown = terminal("init", "garden", "--no-color").stdout
-    assert "hint: attune pack install --link garden/packs/garden\n" in shown
-    assert "hint: attune run action garden.hello name=you\n" in shown
+    assert "hint: attune -C garden apply\nhint: attune -C garden run action garden.hello name=you\n" in shown
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(run: Run) -> None:

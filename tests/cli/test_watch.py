@@ -177,3 +177,11 @@ def _switches(process: subprocess.Popen[bytes]) -> int:
     """Return how often a process was on the processor: one that looks without rest is there all the time."""
     told = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
     return int(told["voluntary_ctxt_switches"]) + int(told["nonvoluntary_ctxt_switches"])
+
+
+def test_a_name_that_nothing_has_is_warned_of_and_waited_for(process: Run) -> None:
+    process("run", "core.noop")
+    with Watching("--action", "core.ecko") as watching:
+        assert watching.next()["type"] == "hello"
+        watching.signal(signal.SIGINT)
+        assert "there is no action 'core.ecko'; did you mean core.echo?" in watching.end()[2]
