@@ -14,6 +14,7 @@ import sys
 _PARAMETERS = "action, json_each(action.definition, '$.parameters') AS parameter"
 _QUERIES = {
     "action": "SELECT ref, coalesce(nullif(description, ''), label) FROM action WHERE enabled ORDER BY ref",
+    "workflow": "SELECT ref, coalesce(nullif(description, ''), label) FROM workflow ORDER BY ref",
     "pack": "SELECT ref, coalesce(nullif(description, ''), label) FROM pack ORDER BY ref",
     "rule": "SELECT ref, coalesce(nullif(description, ''), label) FROM rule ORDER BY ref",
     "trigger": """SELECT ref, coalesce(nullif(description, ''), label) FROM "trigger" ORDER BY ref""",
@@ -26,6 +27,11 @@ _QUERIES = {
     "event": "SELECT id, trigger_ref FROM event ORDER BY id DESC LIMIT 50",
     "enforcement": "SELECT id, rule_ref || ' ' || status FROM enforcement ORDER BY id DESC LIMIT 50",
     "execution": "SELECT id, action_ref || ' ' || status FROM execution ORDER BY id DESC LIMIT 50",
+    "task": """
+        SELECT task.value ->> 'name', coalesce(task.value ->> 'action', task.value ->> 'type')
+        FROM workflow, json_each(workflow.definition, '$.tasks') AS task
+        WHERE ref = :action OR ref = (SELECT action_ref FROM execution WHERE id = :action)
+    """,
     "parameter": f"""
         SELECT parameter.key || '=', coalesce(parameter.value ->> 'description', parameter.value ->> 'type')
         FROM {_PARAMETERS} WHERE ref = :action
@@ -59,7 +65,7 @@ def candidates(folder: str, kind: str, prefix: str, action: str) -> list[str]:
     connection = sqlite3.connect(f"file:{path}/attune.db?mode=ro", uri=True, timeout=0.2)
     try:
         rows = connection.execute(
-            _QUERIES[kind], {"action": action} if kind == "parameter" else {}
+            _QUERIES[kind], {"action": action} if kind in ("parameter", "task") else {}
         ).fetchall()
     finally:
         connection.close()

@@ -25,9 +25,10 @@ class Attune(Root):
     """The table of nouns. A module is imported when its noun is chosen."""
 
     nouns: ClassVar[Mapping[str, tuple[str, str]]] = {
-        "run": (f"{_COMMANDS}.run", "Run an action, a file or a command, and keep its record."),
+        "run": (f"{_COMMANDS}.run", "Run an action, a workflow, a file or a command, and keep its record."),
         "execution": (f"{_COMMANDS}.execution", "Look at, wait for, cancel and retry what ran."),
         "action": (f"{_COMMANDS}.action", "Look at the actions of installed packs."),
+        "workflow": (f"{_COMMANDS}.workflow", "Look at, draw, check and write workflows."),
         "sensor": (f"{_COMMANDS}.sensor", "Look at sensors, try them, and see what they write."),
         "trigger": (f"{_COMMANDS}.trigger", "Look at kinds of events, and make your own."),
         "rule": (f"{_COMMANDS}.rule", "Say which action runs when an event comes."),
@@ -61,6 +62,7 @@ class Attune(Root):
         "executions": "execution",
         "actions": "action",
         "packs": "pack",
+        "workflows": "workflow",
         "keys": "key",
         "webhooks": "webhook",
         "events": "event",
@@ -73,6 +75,7 @@ class Attune(Root):
     forms: ClassVar[Mapping[tuple[str, str], tuple[str, ...]]] = {
         ("action", "execute"): ("run", "action"),
         ("action", "run"): ("run", "action"),
+        ("workflow", "run"): ("run", "workflow"),
         ("pack", "register"): ("pack", "install", "--link"),
         ("key", "create"): ("key", "set"),
         ("key", "update"): ("key", "set"),

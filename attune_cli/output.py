@@ -151,6 +151,11 @@ class Printer:
         if self.quiet < 2 and self.format != "none":  # noqa: PLR2004 - -qq: nothing at all
             self._write(visible(text) if self.is_terminal else text)
 
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write lines that are safe for a terminal, and may have colours."""
+        if not self._is_silent:
+            self._lines(lines)
+
     # --- messages, on stderr
 
     def note(self, text: str) -> None:

@@ -34,6 +34,11 @@ _OF_OPTION = {
     "--field": (":nothing",),
     "--pack": (":pack",),
     "--action": (":action",),
+    "--workflow": (":workflow",),
+    "--execution": (":execution",),
+    "--from": (":task",),
+    "--only": (":task",),
+    "--task": (":task",),
     "--rule": (":rule",),
     "--trigger": (":trigger",),
     "--event": (":event",),
@@ -57,6 +62,7 @@ _OF_WORD = {
 _OF_REF = {
     "run": (":action",),
     "action": (":action",),
+    "workflow": (":workflow",),
     "pack": (":pack",),
     "key": (":key",),
     "rule": (":rule",),
@@ -202,6 +208,8 @@ def _values(parameter: Parameter, path: str) -> tuple[str, ...]:
     for name in parameter.names:
         if name in _OF_OPTION:
             return tuple(_OF_OPTION[name])
+    if parameter.value == "REF|FILE" and "workflow" in path:
+        return (":workflow", ":files")
     if parameter.value == "REF":
         return _OF_REF.get(path.partition(" ")[0], ())
     if parameter.value == "ID" and not parameter.is_argument:

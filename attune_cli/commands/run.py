@@ -1,4 +1,4 @@
-"""`attune run`: an action, a file or a command, run here and now, with a record (cli.md 3.9, Run)."""
+"""`attune run`: an action, a workflow, a file or a command, run here and now, with a record (cli.md 3.9, Run)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def _explain(context: Context, arguments: list[str]) -> str:
 
 
 app = Noun(
-    "Run an action, a file or a command, and keep its record.",
+    "Run an action, a workflow, a file or a command, and keep its record.",
     cls=RefGroup,
     examples=[
         "attune run action core.echo message=hi",
@@ -118,12 +118,62 @@ def action(
 
 
 @app.command(
+    "workflow",
+    examples=[
+        "attune run workflow greenhouse.water",
+        "attune run workflow packs/greenhouse/workflows/water.workflow.yaml -r",
+        "attune run workflow deploy.app version=1.10 --wait-timeout 30m",
+    ],
+    explain=_explain,
+)
+def workflow(
+    context: Context,
+    word: Annotated[str, Argument(metavar="REF|FILE", help="The workflow, or its file.")],
+    items: Items = None,
+    params: Params = None,
+    param: Param = None,
+    env: Environment = None,
+    env_file: EnvironmentFile = None,
+    label: Label = None,
+    detach: Detach = False,
+    queue_offline: QueueOffline = False,
+    timeout: TimeLimit = None,
+    wait_timeout: WaitTimeout = None,
+    result: Result = False,
+    no_logs: NoLogs = False,
+    log_prefix: LogPrefix = False,
+    key: Key = None,
+    if_running: IfRunning = "queue",
+    trace: Trace = None,
+    on_interrupt: OnInterrupt = "cancel",
+    engine: EngineChoice = "auto",
+    at: At = None,
+    in_: In = None,
+    watch: Watch = False,
+) -> int:
+    """Run a workflow, show how its tasks come along, and exit as it ended; a file needs not be installed."""
+    from attune_cli.running.options import RunOptions
+    from attune_cli.running.start import run_workflow
+
+    del watch
+    options = RunOptions.read(
+        items=[*(param or ()), *(items or ())], params=params, env=env, env_file=env_file, label=label,
+        detach=detach, queue_offline=queue_offline, timeout=timeout, wait_timeout=wait_timeout, result=result,
+        no_logs=no_logs, log_prefix=log_prefix, key=key, if_running=if_running, trace=trace,
+        on_interrupt=on_interrupt, engine=engine, at=at, in_=in_,
+    )  # fmt: skip
+    return run_workflow(context, word, options)
+
+
+@app.command(
     "file",
     examples=["attune run file ./check.sh", "attune run file packs/demo/actions/hello.yaml name=Ada"],
 )
 def file(
     context: Context,
-    path: Annotated[Path, Argument(metavar="PATH", help="A script, or an action's YAML file.")],
+    path: Annotated[
+        Path, Argument(metavar="PATH", help="A script, or the YAML file of an action or a workflow.")
+    ],
     items: Items = None,
     params: Params = None,
     env: Environment = None,
@@ -135,7 +185,7 @@ def file(
     key: Key = None,
     propagate_exit_code: Propagate = False,
 ) -> int:
-    """Run a script, or the action of a YAML file, without installing anything; here, with your environment."""
+    """Run a script, or what a YAML file defines, without installing it; here, with your environment."""
     from attune_cli.running.options import RunOptions
     from attune_cli.running.start import run_file
 

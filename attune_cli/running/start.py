@@ -40,7 +40,7 @@ _NOT_IN_REFS = re.compile(r"[^a-z0-9_-]+")
 _SHOWN_IN_LOGS = f"a secret of fewer than {SHORTEST_MASKED} characters is not masked in logs"
 
 
-# --- the three forms
+# --- the forms
 
 
 def run_action(context: Context, ref: str, options: RunOptions, *, image: str | None = None) -> int:
@@ -61,8 +61,21 @@ def run_action(context: Context, ref: str, options: RunOptions, *, image: str | 
     return run_submission(context, store, submission, options)
 
 
+def run_workflow(context: Context, word: str, options: RunOptions) -> int:
+    """Run a stored workflow, or that of a file."""
+    if word.endswith((".yaml", ".yml")) or "/" in word:
+        return run_file(context, Path(word), options)
+    from attune_cli.runtime.services import workflow_definitions
+
+    store = open_store(context.home, context.settings)
+    refresh_for_run(context, store, word)
+    with store.read(SystemClock().now()) as tx:
+        workflow_definitions.find(tx, word)
+    return run_action(context, word, options)
+
+
 def run_file(context: Context, path: Path, options: RunOptions) -> int:
-    """Run a script or the action of a YAML file, which are not stored."""
+    """Run a script, or the action or workflow of a YAML file, which are not stored."""
     if not path.exists():
         raise NotFoundError(f"no file {str(path)!r}")
     store = open_store(context.home, context.settings)

@@ -14,7 +14,7 @@ _attune_values() {
           *=@*) printf ':files\n' ;;
           *) _attune_query parameter "$2" "$3" ;;
         esac ;;
-      :*) _attune_query "${line#:}" "$2" ;;
+      :*) _attune_query "${line#:}" "$2" "$3" ;;
       *) printf '%s\n' "$line" ;;
     esac
   done <<VALUES
@@ -65,7 +65,7 @@ _attune_complete() {
     --*=*) printf '' ;;
     *)
       if [ -n "$takes" ]; then
-        _attune_values "$takes" "$1"
+        _attune_values "$takes" "$1" "$ref"
       else
         case $1 in
           -*) _attune_flags "$place" ;;

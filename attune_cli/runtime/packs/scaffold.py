@@ -106,6 +106,43 @@ case "$answer" in
 esac
 """
 
+_WORKFLOW = """\
+ref: {ref}
+label: {label}
+description: Greets two people at once, then counts them.
+version: 0.1.0
+parameters:
+  names:
+    type: array
+    description: Whom to greet.
+    items: {{type: string}}
+    default: [Ada, Grace]
+    position: 0
+output:
+  greeted: {{type: integer}}
+
+tasks:
+  - name: greet
+    action: core.echo
+    with_items: "{{{{ parameters.names }}}}"
+    concurrency: 2
+    input:
+      message: "Hello, {{{{ item }}}}!"
+    next:
+      - when: "{{{{ succeeded() }}}}"
+        publish:
+          - greeted: "{{{{ length(result()) }}}}"
+        do: [report]
+
+  - name: report
+    action: core.echo
+    input:
+      message: "greeted {{{{ greeted }}}}"
+
+output_map:
+  greeted: "{{{{ greeted }}}}"
+"""
+
 _PROGRAMS: Mapping[Language, str] = {"shell": "/bin/bash", "python": "python3", "node": "node"}
 
 
@@ -137,6 +174,20 @@ def new_action(ref: str, folder: Path, language: Language = "shell", *, dry_run:
             f"'{ref}' is not an action ref: {REF_RULE}", hint="attune action new my_pack.my_action"
         )
     return _write(_pack_folder(folder, pack_of(ref)), _action_files(ref, language), dry_run=dry_run)
+
+
+def new_workflow(ref: str, folder: Path, *, dry_run: bool = False) -> list[Path]:
+    """Write a workflow of two tasks into a pack; finds that, and raises, as `new_action` does."""
+    if not is_ref(ref):
+        raise UsageError(
+            f"'{ref}' is not a workflow ref: {REF_RULE}", hint="attune workflow new my_pack.my_workflow"
+        )
+    text = _WORKFLOW.format(ref=ref, label=label_of(ref))
+    return _write(
+        _pack_folder(folder, pack_of(ref)),
+        {f"workflows/{name_of(ref)}.workflow.yaml": text},
+        dry_run=dry_run,
+    )
 
 
 def language_of(text: str) -> Language:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from attune_cli.config import Settings
     from attune_cli.errors import AttuneError
     from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.automations import WorkflowDefinition
     from attune_cli.runtime.model.definitions import PolicyDefinition
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
@@ -209,9 +210,16 @@ def pin(tx: Transaction, action_ref: str) -> JobDefinition:
 
 
 def job_of(
-    tx: Transaction, action: ActionDefinition, *, runtimes: dict[str, RuntimeDefinition] | None = None
+    tx: Transaction,
+    action: ActionDefinition,
+    *,
+    runtimes: dict[str, RuntimeDefinition] | None = None,
+    workflow: WorkflowDefinition | None = None,
 ) -> JobDefinition:
-    """Return what a run of `action` is started with; `runtimes` are known besides the installed ones."""
+    """Return what a run of `action` is started with.
+
+    `runtimes` are known besides the installed ones; `workflow` is its graph where that is not the installed one.
+    """
     pack = packs.get(tx, action.pack_ref)
     if pack is not None:
         action = _with_pack_limits(action, pack.manifest)
@@ -221,7 +229,7 @@ def job_of(
         runtime=(runtimes or {}).get(action.runner_type) or _runtime(tx, action),
         pack_digest=None if pack is None else pack.digest,
         folder=None if pack is None else pack.link,
-        workflow=_workflow(tx, action),
+        workflow=_workflow(tx, action) if workflow is None else workflow.to_json(),
     )
 
 
