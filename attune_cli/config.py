@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import Detail, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.model.quantities import parse_duration, parse_size
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
 PROJECT_FILE = "attune.toml"
 MACHINE_FILE = Path("/etc/attune/config.toml")
@@ -194,6 +194,23 @@ def _names(value: object) -> tuple[str, ...]:
     raise ValueError("expected names: a list, or text with commas between them")
 
 
+Roles = tuple[tuple[str, tuple[str, ...]], ...]
+"""Names of roles, and who has each."""
+
+
+def _roles(value: object) -> Roles:
+    """Read a table of lists, or text like `ops=anna,ben;dev=carl`."""
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(";") if part.strip()]
+        if not all(equals and name.strip() for name, equals, _ in parts):
+            raise ValueError("expected roles such as ops=anna,ben;dev=carl")
+        return tuple((name.strip(), _names(people)) for name, _, people in parts)
+    if isinstance(value, dict):
+        table = cast("dict[str, object]", value)
+        return tuple((name, _names(people)) for name, people in table.items())
+    raise ValueError("expected a table of roles such as ops = ['anna', 'ben']")
+
+
 def _one_of(*choices: str) -> Callable[[object], str]:
     def read(value: object) -> str:
         if value in choices:
@@ -258,6 +275,9 @@ class Settings:
     container_warm_seconds: float = _setting(
         60.0, _duration, "How long such a container waits; an action is busy that runs twice within this time"
     )
+    roles: Roles = _setting(
+        (), _roles, "Who has which role, for inquiries; a role that is not named is a group of the system"
+    )
     host: str = _setting("127.0.0.1", _text, "Address the daemon's server listens at")
     port: int = _setting(8080, _port, "Port the daemon's server listens at; 0 takes a free one")
     public_url: str = _setting("", _text, "How others reach the daemon's server, e.g. behind a proxy")
@@ -308,9 +328,13 @@ def files(*, directory: Path | None, environment: Mapping[str, str]) -> dict[str
     return {**named, "user": user_config_file(environment), "machine": MACHINE_FILE}
 
 
+_ROLE = "roles."
+"""What stands before the name of one role where a setting is named."""
+
+
 def check_name(name: str) -> None:
     """Raise NotFoundError with the nearest name when there is no such setting."""
-    if name not in SETTINGS:
+    if name not in SETTINGS and not (name.startswith(_ROLE) and name.removeprefix(_ROLE)):
         near = did_you_mean(name, SETTINGS)
         raise NotFoundError(f"no setting {name!r}", code="unknown_setting", hint=near or "attune config list")
 
@@ -319,7 +343,7 @@ def read_value(name: str, value: object) -> Value:
     """Return `value` as setting `name` has it; raises NotFoundError or UsageError."""
     check_name(name)
     try:
-        return SETTINGS[name].metadata["read"](value)
+        return _names(value) if name.startswith(_ROLE) else SETTINGS[name].metadata["read"](value)
     except ValueError as error:
         raise UsageError(f"{name}: {error}, got {value!r}") from error
 
@@ -356,6 +380,28 @@ def _line_of(name: str, text: str) -> int:
     return next((number for number, line in lines if line.lstrip("[ \t\"'").startswith(name)), 1)
 
 
+def _place_in(document: MutableMapping[str, Any], name: str) -> tuple[MutableMapping[str, Any], str]:
+    """Return the table that holds a setting, made when there is none, and its key there."""
+    if not name.startswith(_ROLE):
+        return document, name
+    import tomlkit
+
+    if "roles" not in document:
+        document["roles"] = tomlkit.table()
+    return document["roles"], name.removeprefix(_ROLE)
+
+
+def value_of(settings: Settings, name: str) -> Value:
+    """Return the value in force of a setting, or of one role; raises NotFoundError."""
+    check_name(name)
+    if not name.startswith(_ROLE):
+        return getattr(settings, name)
+    people = dict(settings.roles).get(name.removeprefix(_ROLE))
+    if people is None:
+        raise NotFoundError(f"no setting {name!r}", code="unknown_setting", hint="attune config get roles")
+    return people
+
+
 def change_file(path: Path, name: str, value: object | None) -> bool:
     """Set one setting of a file, or remove it (None); comments and order stay. Tells whether the file changed.
 
@@ -370,11 +416,12 @@ def change_file(path: Path, name: str, value: object | None) -> bool:
         document = tomlkit.parse(old)
     except ParseError as error:
         raise UsageError(f"{path}: {error}", hint=f"mend it by hand: {path}") from error
+    table, key = _place_in(document, name)
     if value is None:
-        if name in document:
-            del document[name]
+        if key in table:
+            del table[key]
     else:
-        document[name] = value
+        table[key] = value
     new = tomlkit.dumps(document)
     if new == old:
         return False

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 from typer import Argument, Option
 
-from attune_cli.config import SETTINGS, change_file, check_name, files, read_value
+from attune_cli.config import SETTINGS, Roles, change_file, files, read_value, value_of
 from attune_cli.context import Context, Noun
 from attune_cli.errors import NotFoundError, UnavailableError, UsageError
 from attune_cli.output import Column
@@ -28,9 +28,9 @@ def _records(context: Context) -> list[dict[str, object]]:
         {
             "kind": "setting",
             "name": name,
-            "value": _plain(getattr(configuration.settings, name)),
+            "value": _plain(getattr(configuration.settings, name), name),
             "origin": configuration.origins[name],
-            "default": _plain(setting.default),
+            "default": _plain(setting.default, name),
             "variable": f"ATTUNE_{name.upper()}",
             "description": setting.metadata["help"],
         }
@@ -38,7 +38,10 @@ def _records(context: Context) -> list[dict[str, object]]:
     ]
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, name: str = "") -> object:
+    """Return a value as documents hold it."""
+    if name == "roles":
+        return {role: list(people) for role, people in cast("Roles", value)}
     return list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
 
 
@@ -63,8 +66,7 @@ def show(
 @app.command("get", examples=["attune config get slots"])
 def get(context: Context, name: Name) -> None:
     """Print the value of one setting."""
-    check_name(name)
-    context.out.value(_plain(getattr(context.settings, name)))
+    context.out.value(_plain(value_of(context.settings, name), name))
 
 
 @app.command("set", examples=["attune config set slots 4", "attune config set --user timeout_seconds 10m"])

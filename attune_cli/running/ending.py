@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import Detail, RunFailedError
 from attune_cli.running.follow import Sink, exit_code_of
+from attune_cli.runtime.model.entities import QUESTION_ID
 from attune_cli.runtime.services.executions import result_value
 from attune_cli.runtime.services.logs import stream_file
 from attune_cli.runtime.services.records import execution_record
@@ -42,7 +43,7 @@ def print_result(context: Context, execution: Execution) -> None:
     if execution.status != "completed":
         return
     stdout = stream_file(context.home, execution.id, "stdout")
-    if context.out.is_text and "data" not in (execution.result or {}):
+    if context.out.is_text and {"data", QUESTION_ID}.isdisjoint(execution.result or {}):
         if stdout.exists():
             with stdout.open("rb") as file:
                 sink = Sink(sys.stdout)

@@ -38,6 +38,8 @@ class RunOptions:
     propagate_exit_code: bool = False
     engine: Literal["auto", "here", "daemon"] = "auto"
     due: Instant = 0
+    person: str | None = None
+    """Who asks; None: whoever runs this process."""
 
     @classmethod
     def read(cls, **given: Any) -> RunOptions:  # noqa: ANN401 - the options as Typer gives them
@@ -68,6 +70,7 @@ class RunOptions:
             propagate_exit_code=given.get("propagate_exit_code", False),
             engine=given.get("engine", "auto"),
             due=_due(given.get("at"), given.get("in_")),
+            person=given.get("person"),
         )
 
 

@@ -22,6 +22,7 @@ from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import value_at
 from attune_cli.runtime.model.variables import secret_values
 from attune_cli.runtime.services.containers import in_container
+from attune_cli.runtime.services.people import login
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.submission import Submission, complete, pin, submit
 from attune_cli.runtime.store import executions
@@ -144,6 +145,7 @@ def _submission(
         due=options.due,
         idempotency_key=options.key,
         if_running=options.if_running,
+        executor=options.person or login(),
     )
 
 

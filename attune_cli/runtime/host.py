@@ -218,6 +218,7 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
     from attune_cli.runtime.engine.recovery import inspect, settle
     from attune_cli.runtime.runners.launch import Launcher
     from attune_cli.runtime.runners.process import ProcessRunner
+    from attune_cli.runtime.store.sealing import Sealer
 
     clock = SystemClock()
     jobs = JobReader()
@@ -231,11 +232,31 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
         inspected = inspect(tx, dead, jobs, runners, boot_id=boot_id())
     containers.close()
     with store.write(clock.now()) as tx:
-        settle(tx, inspected, dead, heir=None)
+        sealer = Sealer(home.secret_key)
+        settle(
+            tx,
+            inspected,
+            dead,
+            heir=None,
+            ask=lambda tx, execution, outcome: orchestrator(settings, sealer).ask(tx, execution, outcome),
+        )
         left = {host.id for host in hosts.all_hosts(tx)}
     for host_id in (set(dead) - left) | _never_recorded(home, left):
         for suffix in ("lock", "sock", "journal"):
             (home.hosts / f"{host_id}.{suffix}").unlink(missing_ok=True)
+
+
+def settle_inquiries(store: Store, home: Home) -> None:
+    """Close what nobody answered in time, and end what was answered, where nobody owns it: no engine would."""
+    from attune_cli.runtime.services.inquiries import any_ownerless, settle_ownerless
+    from attune_cli.runtime.store.sealing import Sealer
+
+    now = SystemClock().now()
+    with store.read(now) as tx:
+        is_due = any_ownerless(tx)
+    if is_due:
+        with store.write(now) as tx:
+            settle_ownerless(tx, sealer=Sealer(home.secret_key))
 
 
 def _never_recorded(home: Home, recorded: set[str]) -> set[str]:

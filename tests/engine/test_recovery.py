@@ -193,6 +193,6 @@ def test_what_two_commands_settle_at_once_is_settled_once(stage: Stage) -> None:
             found.append(inspect(tx, ["a"], JobReader(), {"process": stage.runner}, boot_id="boot"))
     for inspected in found:
         with stage.store.write(stage.clock.now()) as tx:
-            settle(tx, inspected, ["a"], heir=None)
+            settle(tx, inspected, ["a"], heir=None, ask=lambda *_: False)
     assert stage.status(execution) == ["abandoned"]
     assert stage.all_ids() == [execution, execution + 1]

@@ -309,7 +309,7 @@ class DaemonHistory(History):
                 tx, dead, jobs, cast("dict[str, Runner]", {runner.kind: runner}), boot_id="boot"
             )
         with suppress(UnavailableError), self.database.write(self.world.now) as tx:
-            settle(tx, inspected, dead, heir=None)
+            settle(tx, inspected, dead, heir=None, ask=lambda *_: False)
 
     def _go_on(self, engine: Engine) -> bool:
         moved = super()._go_on(engine)

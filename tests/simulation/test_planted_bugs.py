@@ -90,8 +90,8 @@ def a_stopping_run_holds_no_slot(patch: pytest.MonkeyPatch) -> None:
 def an_adopted_run_is_not_watched(patch: pytest.MonkeyPatch) -> None:
     real = recovery._settle_one
 
-    def settle_one(tx: Transaction, item: Any, current: Any, heir: Any) -> list[Any]:
-        return [] if item.found is Standing.RUNNING else real(tx, item, current, heir)
+    def settle_one(tx: Transaction, item: Any, current: Any, heir: Any, ask: Any) -> list[Any]:
+        return [] if item.found is Standing.RUNNING else real(tx, item, current, heir, ask)
 
     patch.setattr(recovery, "_settle_one", settle_one)
 

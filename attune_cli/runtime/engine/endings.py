@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from attune_cli.runtime.model.entities import Outcome, RunError
+from attune_cli.runtime.model.entities import QUESTION, Outcome, RunError
 from attune_cli.runtime.model.retry import next_due
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.runners.api import Lost, Standing
@@ -45,6 +45,15 @@ def end(tx: Transaction, execution: Startable, outcome: Outcome, retry: Retry, *
         return executions.finish(tx, execution, status, outcome)
     following = executions.insert_next_attempt(tx, execution, due=due, host=execution.host)
     return executions.finish(tx, execution, status, outcome, next_attempt=following)
+
+
+def asks(execution: Startable, outcome: Outcome) -> bool:
+    """Tell whether a run may have ended with a question: in its data, or in the last of several (domain.md 6)."""
+    if execution.status is not Status.RUNNING or not outcome.succeeded or outcome.result is None:
+        return False
+    data: object = outcome.result.get("data")
+    last = cast("list[object]", data)[-1] if isinstance(data, list) and data else cast("object", data)
+    return isinstance(last, dict) and QUESTION in last
 
 
 def _may_succeed(outcome: Outcome, retry: Retry) -> bool:

@@ -9,16 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.engine.effects import Effect, Stop
-from attune_cli.runtime.engine.endings import CANCELLED_BEFORE_START, end, lost_outcome
+from attune_cli.runtime.engine.endings import CANCELLED_BEFORE_START, asks, end, lost_outcome
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.runners.api import Ended, Lost, Seen, Standing
 from attune_cli.runtime.store import executions, hosts
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from attune_cli.runtime.engine.jobs import JobReader
+    from attune_cli.runtime.model.entities import Outcome
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Transaction
@@ -77,9 +78,16 @@ def _standing(
 
 
 def settle(
-    tx: Transaction, inspected: Sequence[Inspected], dead_hosts: Sequence[str], *, heir: str | None
+    tx: Transaction,
+    inspected: Sequence[Inspected],
+    dead_hosts: Sequence[str],
+    *,
+    heir: str | None,
+    ask: Callable[[Transaction, Startable, Outcome], bool],
 ) -> list[Effect]:
     """Write down what became of each run. `heir` takes what is not over; without one it becomes ownerless.
+
+    A run that ended with a question is handed to `ask` (`Orchestrator.ask`).
 
     Runs that still go on need an heir to watch them; without one they stay with their dead host, so that
     the next daemon finds them.
@@ -89,7 +97,7 @@ def settle(
         current = executions.startable(tx, item.execution.id)
         if current is None or _moved_on(current, item.execution):
             continue
-        effects += _settle_one(tx, item, current, heir)
+        effects += _settle_one(tx, item, current, heir, ask)
     for host in dead_hosts:
         if not executions.owned_live(tx, [host]):
             hosts.delete(tx, host)
@@ -100,7 +108,13 @@ def _moved_on(current: Startable, seen: Startable) -> bool:
     return (current.status, current.host, current.runner_ref) != (seen.status, seen.host, seen.runner_ref)
 
 
-def _settle_one(tx: Transaction, item: Inspected, current: Startable, heir: str | None) -> list[Effect]:
+def _settle_one(
+    tx: Transaction,
+    item: Inspected,
+    current: Startable,
+    heir: str | None,
+    ask: Callable[[Transaction, Startable, Outcome], bool],
+) -> list[Effect]:
     if item.found is Standing.RUNNING and not current.waits:
         if heir is None or not executions.set_host(tx, current, heir):
             return []
@@ -118,7 +132,7 @@ def _settle_one(tx: Transaction, item: Inspected, current: Startable, heir: str 
     # Ends are written as the owner, so that a further attempt belongs to the heir, or to nobody.
     executions.set_host(tx, current, heir)
     owned = executions.startable(tx, current.id)
-    if owned is not None:
+    if owned is not None and not (asks(owned, outcome) and ask(tx, owned, outcome)):
         end(tx, owned, outcome, item.definition.action.retry, lost=lost)
     return []
 

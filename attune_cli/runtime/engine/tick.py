@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attune_cli.runtime.engine import limits
 from attune_cli.runtime.engine.admission import admit
 from attune_cli.runtime.engine.effects import Effect, Poke, Prepare, Start, Stop
-from attune_cli.runtime.engine.endings import CANCELLED_BEFORE_START, end
+from attune_cli.runtime.engine.endings import CANCELLED_BEFORE_START, asks, end
 from attune_cli.runtime.engine.recovery import inspect, settle
 from attune_cli.runtime.engine.replies import Reply
 from attune_cli.runtime.engine.waiting import Waiting
-from attune_cli.runtime.model.entities import QUESTION
 from attune_cli.runtime.model.facts import Fact, Prepared, PrepareFailed, RunEnded
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.store import admissions, executions, hosts
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.engine.jobs import JobReader
     from attune_cli.runtime.engine.orchestrator import Orchestrator
     from attune_cli.runtime.engine.reactor import Reactor
-    from attune_cli.runtime.model.entities import Host, Outcome
+    from attune_cli.runtime.model.entities import Host
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Store, Transaction
 
@@ -115,7 +114,7 @@ class Engine:
 
         def enter(tx: Transaction) -> list[Effect]:
             hosts.insert(tx, self.host)
-            return settle(tx, inspected, dead_hosts, heir=heir)
+            return settle(tx, inspected, dead_hosts, heir=heir, ask=self._waiting.ask)
 
         self._first_stage = enter
         self.tick()
@@ -227,8 +226,7 @@ class Engine:
         return [Start(job, ref)]
 
     def _end(self, tx: Transaction, execution: executions.Startable, fact: PrepareFailed | RunEnded) -> bool:
-        asks = execution.status is Status.RUNNING and _asks(fact.outcome)
-        if asks and self._waiting.ask(tx, execution, fact.outcome):
+        if asks(execution, fact.outcome) and self._waiting.ask(tx, execution, fact.outcome):
             return True
         retry = self._jobs.definition(tx, execution).action.retry
         return end(tx, execution, fact.outcome, retry)
@@ -274,12 +272,6 @@ class Engine:
                     self._poke(host)
         if effects:
             self._probe("after effects")
-
-
-def _asks(outcome: Outcome) -> bool:
-    """Tell whether a run may have ended with a question (domain.md 6)."""
-    data = outcome.result.get("data") if outcome.succeeded and outcome.result is not None else None
-    return isinstance(data, dict) and QUESTION in data
 
 
 def _take(queue: deque[Any], limit: int) -> list[Any]:

@@ -18,6 +18,10 @@ QUESTION = "__inquiry"
 """The member of an action's data by which its run ends with a question (domain.md 6)."""
 
 
+QUESTION_ID = "__inquiry_id"
+"""The member of a result that names the inquiry whose answer it holds."""
+
+
 @immutable(kw_only=True)
 class Stream:
     """What one output stream left: bytes and lines kept in its file, bytes dropped at the cap."""

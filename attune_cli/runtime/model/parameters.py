@@ -73,11 +73,13 @@ def _leaf_to_json_schema(leaf: Leaf) -> dict[str, Json]:
     return converted
 
 
-def prepare(schema: Schema, given: Mapping[str, Json]) -> tuple[dict[str, Json], list[Detail]]:
+def prepare(
+    schema: Schema, given: Mapping[str, Json], *, noun: str = "parameter"
+) -> tuple[dict[str, Json], list[Detail]]:
     """Complete `given` with defaults and check it; returns the values and all faults together.
 
     A missing or null parameter gets its default; an optional one without a default may be null. Without a
-    declared schema everything is accepted.
+    declared schema everything is accepted. `noun` is what messages call a member.
     """
     values = dict(given)
     if not schema:
@@ -85,7 +87,7 @@ def prepare(schema: Schema, given: Mapping[str, Json]) -> tuple[dict[str, Json],
     for name, leaf in schema.items():
         if values.get(name) is None and leaf.get("default") is not None:
             values[name] = leaf["default"]
-    unknown = [_unknown(schema, name) for name in values if name not in schema]
+    unknown = [_unknown(schema, name, noun) for name in values if name not in schema]
     if not given and not any(leaf.get("required") is True for leaf in schema.values()):
         return values, []  # nothing but defaults, which were checked when the action was installed
     declared = {
@@ -106,9 +108,9 @@ def types_of(leaf: Leaf) -> list[str]:
     return [declared] if isinstance(declared, str) else _list_of(declared)
 
 
-def _unknown(schema: Schema, name: str) -> Detail:
+def _unknown(schema: Schema, name: str, noun: str) -> Detail:
     suggestion = did_you_mean(name, schema)
-    return Detail(name, f"unknown parameter; {suggestion}" if suggestion else "unknown parameter")
+    return Detail(name, f"unknown {noun}; {suggestion}" if suggestion else f"unknown {noun}")
 
 
 def validate(schema: Schema, values: Mapping[str, Json]) -> list[Detail]:

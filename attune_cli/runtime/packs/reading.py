@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import did_you_mean
-from attune_cli.runtime.model.actions import BUILT_IN_RUNNERS, CONTAINER_RUNNER, HTTP_RUNNER
+from attune_cli.runtime.model.actions import (
+    BUILT_IN_RUNNERS,
+    CONTAINER_RUNNER,
+    HTTP_RUNNER,
+    INQUIRY_RUNNER,
+)
 from attune_cli.runtime.model.refs import pack_of
 from attune_cli.runtime.packs.files import leaves
 from attune_cli.runtime.packs.findings import Finding
@@ -34,6 +39,7 @@ RUNNER_ALIASES: dict[str, str] = {
     **dict.fromkeys(("r", "rscript"), "core.r"),
     "http": HTTP_RUNNER,
     **dict.fromkeys(("container", "docker"), CONTAINER_RUNNER),
+    "inquiry": INQUIRY_RUNNER,
 }
 """Spellings of `runner_type` that need no look-up (domain.md 1.4)."""
 

@@ -7,7 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.runtime.model.entities import Outcome, RunError, Stream
+from attune_cli.runtime.model.entities import QUESTION, Outcome, RunError, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,8 @@ OUTPUTS_NOTE = "secret-outputs"
 _STDOUT_IN_RECORD_BYTES = 256 * 1024
 _STDERR_TAIL_BYTES = 16 * 1024
 _WHOLE_STDERR_LINES = 5
+_QUESTION_BYTES = 64 * 1024
+"""Of the end of a text in which a question is looked for."""
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
@@ -47,6 +49,8 @@ def outcome_of(
         result |= _data(folder, output_format, run.stdout, max_result_bytes)
     if "data" not in result:
         result |= stdout_in_record(folder, run.stdout.bytes)
+    if succeeded and output_format == "text":
+        result |= _question(folder)
     if error is not None:
         result["error"] = error.message
     if run.stderr.bytes:
@@ -148,6 +152,20 @@ def _data(
         about = {"data_bytes": len(document), "data_format": output_format}
         return {"data": None, "data_truncated": True, **about}
     return {"data": data}
+
+
+def _question(folder: Path) -> dict[str, Any]:
+    """Return the data of a text that ends with a question on a line of its own (domain.md 6); else none."""
+    try:
+        with (folder / "stdout").open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _QUESTION_BYTES))
+            last = file.read().rstrip().rpartition(b"\n")[2]
+    except FileNotFoundError:
+        return {}
+    if not (last.startswith(b"{") and QUESTION.encode() in last):
+        return {}
+    data, _ = parse_output(last, "json")
+    return {"data": data} if isinstance(data, dict) and QUESTION in data else {}
 
 
 def stdout_in_record(folder: Path, size_bytes: int) -> dict[str, Any]:

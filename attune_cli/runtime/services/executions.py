@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
+from attune_cli.runtime.model.entities import QUESTION_ID
 from attune_cli.runtime.services.records import Record, change_record, execution_record
 from attune_cli.runtime.store import execution_search, executions, jobs
 
@@ -54,9 +55,17 @@ def show(tx: Transaction, word: str) -> Record:
     record["timeline"] = [change_record(change) for change in executions.history(tx, execution.id)]
     record["attempts"] = execution_search.attempts(tx, execution.first_attempt)
     started_with = jobs.get(tx, execution.job)
+    record["pending_inquiry"] = None if execution.finished else _pending_inquiry(tx, execution)
     record["command"] = started_with.get("command") or None
     record["folder"] = started_with.get("folder") if record["command"] else None
     return record
+
+
+def _pending_inquiry(tx: Transaction, execution: Execution) -> int | None:
+    """Return the inquiry that it, or something below it, waits for."""
+    from attune_cli.runtime.store import inquiries
+
+    return inquiries.pending_below(tx, execution.id)
 
 
 def list_executions(tx: Transaction, criteria: Filter) -> list[Record]:
@@ -78,8 +87,14 @@ def cancel(tx: Transaction, word: str, reason: str | None) -> Execution:
 
 def cancel_ownerless(tx: Transaction, execution: Execution) -> None:
     """Carry out the cancel of an execution that nobody owns: anybody may change it."""
-    if execution.host is None:
-        executions.cancel_ownerless(tx, execution.id)
+    if execution.host is not None or executions.cancel_ownerless(tx, execution.id):
+        return
+    from attune_cli.runtime.services.inquiry_settling import cancel_waiting
+    from attune_cli.runtime.store import inquiries
+
+    waiting = executions.startable(tx, execution.id)
+    if waiting is not None and inquiries.of_execution(tx, execution.id) is not None:
+        cancel_waiting(tx, waiting)
 
 
 def result_value(record: Record, stdout: Path) -> object:
@@ -94,6 +109,8 @@ def result_value(record: Record, stdout: Path) -> object:
         return parse_output(stdout.read_bytes(), result["data_format"])[0]
     if "data" in result:
         return result["data"]
+    if QUESTION_ID in result:
+        return result["response"]
     if result.get("stdout_cut"):
         return stdout.read_bytes().decode("utf-8", "surrogateescape")
     return result.get("stdout", "")

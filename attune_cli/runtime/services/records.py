@@ -45,6 +45,7 @@ def execution_record(execution: Execution) -> Record:
         "rule_ref": execution.rule_ref,
         "trigger_ref": execution.trigger_ref,
         "labels": execution.labels,
+        "executor": execution.executor,
         "timeout_seconds": execution.timeout_seconds,
         "cancel_reason": execution.cancel_reason,
         "stdout": _stream(execution.stdout),

@@ -336,6 +336,10 @@ def complete(action: ActionDefinition, given: dict[str, Any]) -> tuple[dict[str,
     fit = {name: value for name, value in given.items() if name not in faulty}
     values, faults = prepare(action.parameters, fit)
     others = [fault for fault in faults if fault.path.partition(".")[0] not in faulty]
+    if action.runner_type == INQUIRY_RUNNER and not (faulty or faults):
+        from attune_cli.runtime.services.questions import question_of
+
+        others = question_of(values)[1]
     told = [*(Detail(name, fault) for name, fault in faulty.items()), *others]
     return values, sorted(told, key=lambda fault: fault.path)
 

@@ -75,15 +75,12 @@ def admissible_waiting(tx: Transaction, host: str, *, ownerless_too: bool, limit
 
 
 def any_waiting(tx: Transaction, host: str, *, ownerless_too: bool) -> bool:
-    """Tell whether `host` owns anything that waits for others, or an inquiry has to be looked at."""
+    """Tell whether `host` owns anything that waits for others; who takes what nobody owns looks after inquiries too."""
+    others = """OR EXISTS (SELECT 1 FROM execution WHERE waits AND finished IS NULL AND host IS NULL)
+                OR EXISTS (SELECT 1 FROM inquiry WHERE due IS NOT NULL)"""
     row = tx.execute(
         f"""SELECT EXISTS (SELECT 1 FROM execution WHERE waits AND finished IS NULL AND host = :host)
-              {
-            "OR EXISTS (SELECT 1 FROM execution WHERE waits AND finished IS NULL AND host IS NULL)"
-            if ownerless_too
-            else ""
-        }
-              OR EXISTS (SELECT 1 FROM inquiry WHERE due IS NOT NULL)""",
+            {others if ownerless_too else ""}""",
         {"host": host},
     ).fetchone()
     return bool(row[0])

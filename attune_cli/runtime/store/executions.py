@@ -229,6 +229,30 @@ def finish(
     )  # fmt: skip
 
 
+def wait_for_answer(tx: Transaction, execution: Startable, outcome: Outcome) -> bool:
+    """Let a run that has ended with a question wait: it is `running` still, without a run and without a slot."""
+    return tx.changed(
+        """UPDATE execution SET waits = 1, runner_ref = NULL, exit_code = ?, result = ?, result_sealed = ?,
+             stdout_bytes = ?, stdout_lines = ?, stdout_dropped_bytes = ?, stderr_bytes = ?, stderr_lines = ?,
+             stderr_dropped_bytes = ?, started = coalesce(?, started), updated = ?
+           WHERE id = ? AND status = 'running' AND host IS ?""",
+        (
+            outcome.exit_code, None if outcome.result is None else dump(outcome.result), outcome.result_sealed,
+            outcome.stdout.bytes, outcome.stdout.lines, outcome.stdout.dropped_bytes,
+            outcome.stderr.bytes, outcome.stderr.lines, outcome.stderr.dropped_bytes,
+            outcome.started, tx.now, execution.id, execution.host,
+        ),
+    )  # fmt: skip
+
+
+def set_result(tx: Transaction, execution_id: int, result: dict[str, Any]) -> None:
+    """Say what a live execution has to tell before it is over."""
+    tx.execute(
+        "UPDATE execution SET result = ?, updated = ? WHERE id = ? AND finished IS NULL",
+        (dump(result), tx.now, execution_id),
+    )
+
+
 def set_host(tx: Transaction, execution: Startable, host: str | None) -> bool:
     """Give a live execution another owner, or none."""
     return tx.changed(

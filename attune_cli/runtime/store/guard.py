@@ -126,6 +126,12 @@ BEGIN
   INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
   VALUES ('inquiry_' || NEW.status, 'inquiry', NEW.id, {_INQUIRY_PAYLOAD}, NEW.updated);
 END""",
+        f"""CREATE TRIGGER inquiry_reminded AFTER UPDATE OF next_reminder ON inquiry
+WHEN NEW.next_reminder > OLD.next_reminder AND NEW.status = 'pending'
+BEGIN
+  INSERT INTO notification (notification_type, entity_type, entity_id, payload, created)
+  VALUES ('inquiry_reminder', 'inquiry', NEW.id, {_INQUIRY_PAYLOAD}, NEW.updated);
+END""",
     ]
 
 
