@@ -25,6 +25,7 @@ from attune_cli.runtime.daemon.room import EngineRoom
 from attune_cli.runtime.host import connect_again, open_store
 from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
+from attune_cli.runtime.runners.api import no_server
 from attune_cli.runtime.services.containers import in_container
 from attune_cli.runtime.services.submission import Submission, submit
 from attune_cli.runtime.store.identity import home_id
@@ -125,7 +126,7 @@ class _Daemon:
             settings=settings,
             sealer=self._sealer,
             reactor=None,
-            api=lambda _execution: {},
+            api=no_server,
             changed=self._changed.set,
             supervisor_lost=lambda: None,
         )

@@ -193,7 +193,11 @@ def _delete(context: Context, refs: list[str]) -> None:
     gone = [str(folder) for ref in refs for folder in delete_environments(context.home, ref)]
     if context.home.containers.is_dir():
         with closing(_container_environments(context)) as environments:
-            gone += [volume for ref in refs for volume in environments.delete(ref)]
+            for ref in refs:
+                deleted, kept = environments.delete(ref)
+                gone += deleted
+                for name in kept:
+                    context.out.warning(f"{name} is in use by a container, and stays")
     context.out.outcome({"deleted": gone}, gone)
 
 

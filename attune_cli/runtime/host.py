@@ -15,6 +15,7 @@ from attune_cli import __version__
 from attune_cli.errors import UnavailableError
 from attune_cli.runtime.clock import SECOND, SystemClock, monotonic_seconds, pause
 from attune_cli.runtime.engine.presence import dead_hosts, is_alive
+from attune_cli.runtime.runners.api import no_server
 from attune_cli.runtime.store import hosts, packs
 from attune_cli.runtime.store.database import (
     SCHEMA_VERSION,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.engine.orchestrator import Orchestrator
     from attune_cli.runtime.model.facts import Fact
     from attune_cli.runtime.model.jobs import JobDefinition
-    from attune_cli.runtime.runners.api import Runner
+    from attune_cli.runtime.runners.api import Runner, ServerVariables
     from attune_cli.runtime.runners.containers.engine import Found
     from attune_cli.runtime.runners.containers.runner import DockerRunner
     from attune_cli.runtime.runners.deferred import DeferredRunner
@@ -277,7 +278,7 @@ def docker_runner(
     host: str,
     pack_folder: Callable[[JobDefinition], Path],
     report: Callable[[Fact], None],
-    api: Callable[[int], dict[str, str]] = lambda _execution: {},
+    api: ServerVariables = no_server,
     keeps_warm: bool = False,
 ) -> DeferredRunner:
     """Return the runner of actions in containers for a host of this home; it is made when there is such an action.

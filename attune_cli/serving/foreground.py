@@ -53,6 +53,9 @@ def serve_options(
     return ServeOptions(host=host, port=port, socket=socket, parts=parts)
 
 
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not listened at
+
+
 def serve(
     context: Context,
     options: ServeOptions,
@@ -80,7 +83,7 @@ def serve(
             *([view(platform)] if view else ()),
             *(_MAKERS[name](platform, options) for name in options.parts if name in _MAKERS),
         ],
-        api=_api,
+        api=lambda platform, execution, gateway: _api(platform, options, execution, gateway),
     )
     daemon.run()
 
@@ -113,16 +116,29 @@ def _reactor(platform: Platform, options: ServeOptions) -> Reactor:
     )
 
 
-def _api(platform: Platform, execution: int) -> dict[str, str]:
-    """Return the variables by which an execution reaches the server."""
-    if platform.url is None:
+def _api(platform: Platform, options: ServeOptions, execution: int, gateway: str | None) -> dict[str, str]:
+    """Return the variables by which an execution reaches the server, from a container through its network's gateway."""
+    url = platform.url if gateway is None else _url_from_containers(platform, options, gateway)
+    if url is None:
         return {}
     from attune_cli.runtime.services.tokens import issue_execution_token
 
     return {
-        "ATTUNE_API_URL": platform.url,
+        "ATTUNE_API_URL": url,
         "ATTUNE_API_TOKEN": issue_execution_token(platform.sealer, execution),
     }
+
+
+def _url_from_containers(platform: Platform, options: ServeOptions, gateway: str) -> str | None:
+    """Return where containers reach the server: at the gateway if it listens there, else as others do."""
+    if platform.url is None:
+        return None
+    from urllib.parse import urlsplit
+
+    host = platform.settings.host if options.host is None else options.host
+    if options.socket is None and host in {*_EVERYWHERE, gateway}:
+        return f"http://{gateway}:{urlsplit(platform.url).port}"
+    return platform.settings.public_url or None
 
 
 def _http(platform: Platform, options: ServeOptions) -> Part:

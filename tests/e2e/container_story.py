@@ -66,13 +66,13 @@ def waiting_containers(home: Home) -> list[str]:
     return [one for one in found if not docker("inspect", "-f", _EXECUTION, one)]
 
 
-def install(run: Run, folder: Path, script: str = "", **keys: Any) -> None:
+def install(run: Run, folder: Path, script: str = "", *, pack: str = "box", **keys: Any) -> None:
     """Install a pack `box` with one action, `box.it`: a script for its shell, or what `keys` say."""
-    action = {"ref": "box.it", "runner_type": "container", "image": image()}
+    action = {"ref": f"{pack}.it", "runner_type": "container", "image": image()}
     action |= {"entry_point": "it.sh"} if script else {}
-    files = {"pack.yaml": "ref: box\nversion: 1.0.0\n", "actions/it.yaml": json.dumps(action | keys)}
-    write_files(folder / "box", files | ({"actions/it.sh": script} if script else {}))
-    done = run("pack", "install", "--upgrade", str(folder / "box"))
+    files = {"pack.yaml": f"ref: {pack}\nversion: 1.0.0\n", "actions/it.yaml": json.dumps(action | keys)}
+    write_files(folder / pack, files | ({"actions/it.sh": script} if script else {}))
+    done = run("pack", "install", "--upgrade", str(folder / pack))
     assert done.exit_code == 0, done.stderr
 
 

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docker_engine import docker, image
+from tests.docker_engine import REPOSITORY, docker, image
 from tests.e2e.container_story import install
 from tests.image_registry import serving_images
 from tests.pack_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Run
 
 
 @pytest.fixture(autouse=True)
 def _no_image_is_left() -> Iterator[None]:
+    """Remove what a story has made, while no other story makes any."""
     image()
-    before = _images()
-    yield
-    for name in _images() - before:
-        docker("rmi", "-f", name)
+    with (Path(tempfile.gettempdir()) / "attune-test-images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = _images()
+        yield
+        for name in _images() - before:
+            if not name.startswith(f"{REPOSITORY}:"):
+                docker("rmi", "-f", name)
 
 
 def _images() -> set[str]:
@@ -98,6 +104,29 @@ def test_an_image_is_built_from_the_packs_dockerfile_once_for_each_content(run: 
     assert run("run", "action", "box.it").stdout == "second\n"
 
 
+def test_images_that_were_built_for_a_pack_are_deleted_with_its_environments_unless_they_are_in_use(
+    run: Run, tmp_path: Path
+) -> None:
+    for word in ("one", "two"):
+        write_files(tmp_path / "built", {"image/Dockerfile": f"FROM {image()}\nENV WORD={word}\n"})
+        install(run, tmp_path, "echo $WORD", pack="built", image=None, build="image")
+        assert run("run", "action", "built.it").stdout == f"{word}\n"
+    images = {name for name in _images() if name.startswith("attune-build:")}
+    in_use = json.loads(run("pack", "env", "built", "-j").stdout)[0]["interpreter"]
+    user = docker("create", in_use, "true")
+    deleted = run("pack", "env", "built", "delete", "-j")
+    assert f"{in_use} is in use by a container, and stays" in deleted.stderr
+    docker("rm", user)
+    gone = (
+        json.loads(deleted.stdout)["deleted"]
+        + json.loads(run("pack", "env", "built", "delete", "-j").stdout)["deleted"]
+    )
+    assert len(gone) == 2
+    assert set(gone) <= images
+    assert set(gone) & _images() == set()
+    assert image() in _images()
+
+
 def test_a_dockerfile_that_fails_is_told_with_its_last_words(run: Run, tmp_path: Path) -> None:
     write_files(tmp_path / "box", {"image/Dockerfile": f"FROM {image()}\nRUN echo well; exit 3\n"})
     install(run, tmp_path, "true", image=None, build="image")
@@ -153,9 +182,9 @@ def test_what_a_pack_requires_is_installed_once_for_its_image(run: Run, tmp_path
 
 def test_a_requirement_that_cannot_be_had_is_told_with_the_installers_words(run: Run, tmp_path: Path) -> None:
     files = {"requirements.txt": "--no-index\nnosuch==1.0\n", "actions/it.py": "print('no')\n"}
-    write_files(tmp_path / "box", files)
-    install(run, tmp_path, entry_point="it.py")
-    assert run("run", "action", "box.it").exit_code == 1
+    write_files(tmp_path / "lacking", files)
+    install(run, tmp_path, pack="lacking", entry_point="it.py")
+    assert run("run", "action", "lacking.it").exit_code == 1
     error = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
     assert (error["type"], "nosuch==1.0" in error["message"]) == ("environment_failed", True)
-    assert docker("volume", "ls", "-q", "--filter", "label=attune.pack=box") == ""
+    assert docker("volume", "ls", "-q", "--filter", "label=attune.pack=lacking") == ""

@@ -11,6 +11,7 @@ import pytest
 from tests.docker_engine import containers_of, docker, image
 from tests.docs.pages import DOCS, File, steps
 from tests.e2e.container_story import home_id, install, said
+from tests.e2e.daemon_story import serving
 from tests.e2e.story import Attune, show, until
 from tests.pack_files import write_files
 
@@ -125,6 +126,40 @@ def test_the_example_of_the_how_to_does_what_the_page_says(run: Run, tmp_path: P
     assert 'words":2}' in page
 
 
+# --- the server
+
+ASK = """\
+[ -n "$ATTUNE_API_URL" ] || exit 0
+wget -qO- --header "Authorization: Bearer $ATTUNE_API_TOKEN" "$ATTUNE_API_URL/auth/me"
+"""
+
+
+def test_the_server_is_reached_from_a_network_at_whose_gateway_it_listens(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    install(run, tmp_path, ASK, network="bridge")
+    with serving(home, "--host", "0.0.0.0"):
+        done = run("run", "action", "box.it")
+        assert json.loads(done.stdout)["data"]["login"] == "execution:1", done.stderr
+        assert "warning" not in show(run, "1")["result"]
+
+
+def test_where_the_server_is_not_reached_its_variables_are_not_set_and_the_record_says_why(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    install(run, tmp_path, ASK, network="bridge")
+    with serving(home):
+        assert run("run", "action", "box.it").stdout == ""
+        warning = show(run, "1")["result"]["warning"]
+        assert warning.startswith(
+            "ATTUNE_API_URL is not set: from network 'bridge' nothing reaches the server"
+        )
+        assert "attune serve --host 172." in warning
+        install(run, tmp_path, ASK)
+        assert run("run", "action", "box.it").stdout == ""
+        assert "warning" not in show(run, "2")["result"]
+
+
 # --- output
 
 
@@ -203,7 +238,12 @@ def test_without_an_engine_the_run_says_how_to_get_one(
 
 
 def test_what_the_machine_refuses_starts_nothing_and_is_told_all_at_once(run: Run, tmp_path: Path) -> None:
-    keys = {"network": "host", "user": "root", "memory": "1TiB", "mounts": ["/:/host", "/var/run:/run"]}
+    keys: dict[str, Any] = {
+        "network": "host",
+        "user": "root",
+        "memory": "1TiB",
+        "mounts": ["/:/host", "/var/run:/run"],
+    }
     install(run, tmp_path, "true", **keys)
     done = run("run", "action", "box.it", "-j")
     assert done.exit_code == 4

@@ -11,7 +11,6 @@ import queue
 import signal
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from attune_cli import __version__
@@ -67,7 +66,7 @@ class Daemon:
         reread: Callable[[], Settings],
         reactor: Callable[[Platform], Reactor | None],
         parts: Callable[[Platform], Sequence[Part]],
-        api: Callable[[Platform, int], dict[str, str]],
+        api: Callable[[Platform, int, str | None], dict[str, str]],
     ) -> None:
         self.home = home
         self.settings = settings
@@ -140,7 +139,7 @@ class Daemon:
             settings=self.settings,
             sealer=self.sealer,
             reactor=self._reactor(self),
-            api=partial(self._api, self),
+            api=lambda execution, gateway=None: self._api(self, execution, gateway),
             changed=self._changed,
             supervisor_lost=lambda: self._words.put("restart"),
         )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.engine.reactor import Reactor
     from attune_cli.runtime.engine.replies import Reply
     from attune_cli.runtime.model.facts import Fact
-    from attune_cli.runtime.runners.api import Runner
+    from attune_cli.runtime.runners.api import Runner, ServerVariables
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
     from attune_cli.runtime.supervisor import RunExit
@@ -51,7 +51,7 @@ class EngineRoom:
         settings: Settings,
         sealer: Sealer,
         reactor: Reactor | None,
-        api: Callable[[int], dict[str, str]],
+        api: ServerVariables,
         changed: Callable[[], None],
         supervisor_lost: Callable[[], None],
     ) -> None:

@@ -65,6 +65,19 @@ class Standing(Enum):
     NEVER_RAN = "its gate never opened"
 
 
+class ServerVariables(Protocol):
+    """Gives an execution the variables by which it reaches the daemon's server: none where it cannot."""
+
+    def __call__(self, execution: int, gateway: str | None = None, /) -> dict[str, str]:
+        """`gateway` is this machine as a network of containers sees it; None for processes of this machine."""
+        ...
+
+
+def no_server(_execution: int, _gateway: str | None = None, /) -> dict[str, str]:
+    """Stand for a host without a server."""
+    return {}
+
+
 class Runner(Protocol):
     """Starts runs of one kind (`kind` is the word in a definition's `runner`)."""
 

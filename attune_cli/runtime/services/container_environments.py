@@ -97,18 +97,25 @@ class ContainerEnvironments:
     def build(self, need: ContainerNeed, *, report: Callable[[str], None]) -> None:
         """Pull or build the image, and install what is needed into it. Raises AttuneError."""
         image = self._images.of(
-            need.options, need.options.pull or self._policy.pull, need.folder, progress=report
+            need.options,
+            need.options.pull or self._policy.pull,
+            need.folder,
+            pack_ref=need.pack_ref,
+            progress=report,
         )
         wanted = self._dependencies(need, image)
         if wanted is not None:
             self._installer.install(wanted, {PACK_LABEL: need.pack_ref}, progress=report)
 
-    def delete(self, pack_ref: str) -> list[str]:
-        """Delete what was installed for a pack's actions; returns the names of the volumes that there were."""
-        found = self._engine.volumes_of(pack_ref)
-        for volume in found:
-            self._engine.remove_volume(volume)
-        return found
+    def delete(self, pack_ref: str) -> tuple[list[str], list[str]]:
+        """Delete the volumes and images that were made for a pack; returns the names of those, and of those in use."""
+        gone: list[str] = []
+        kept: list[str] = []
+        for volume in self._engine.volumes_of(pack_ref):
+            (gone if self._engine.remove_volume(volume) else kept).append(volume)
+        for image in self._engine.built_for(pack_ref):
+            (gone if self._engine.remove_image(image) else kept).append(image)
+        return gone, kept
 
     def _dependencies(self, need: ContainerNeed, image: Image) -> Dependencies | None:
         return dependencies_of(need.pack_ref, need.runtime, need.folder, image)

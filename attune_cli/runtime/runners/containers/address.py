@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,24 @@ def engine_address(environment: Mapping[str, str]) -> str:
         code="no_container_engine",
         hint=f"export DOCKER_HOST={USUAL}",
     )
+
+
+def gateway_of(pool: Mapping[str, str]) -> str:
+    """Return the gateway of a network's address pool: as it says, else the first address, which engines take."""
+    import ipaddress
+
+    return pool.get("Gateway") or str(next(ipaddress.ip_network(pool["Subnet"]).hosts()))
+
+
+def is_of_this_machine(address: str) -> bool:
+    """Tell whether somebody here can listen at an address: that of a rootless engine is in a world of its own."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def _local(environment: Mapping[str, str]) -> str:

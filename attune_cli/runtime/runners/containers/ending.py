@@ -45,7 +45,7 @@ def read_report(folder: Path) -> dict[str, Any]:
 def end_of(run: RunExit, folder: Path) -> End:
     """Return how the container ended, of which `run` is only the shim."""
     report = read_report(folder)
-    about = {name: report[name] for name in ("image", "image_id") if report.get(name)}
+    about = {name: report[name] for name in ("image", "image_id", "warning") if report.get(name)}
     error = _error(report, folder)
     why = run.why
     if why == "exited" and report.get("timed_out"):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import Detail, RunFailedError, UnavailableError
-from attune_cli.runtime.runners.containers.address import engine_address
+from attune_cli.runtime.runners.containers.address import engine_address, gateway_of, is_of_this_machine
 from attune_cli.runtime.runners.containers.faults import pull_failure, refusal, unreachable
 from attune_cli.runtime.runners.containers.wire import EngineError, Wire
 from attune_cli.values import immutable
@@ -24,6 +24,9 @@ HOME_LABEL = "attune.home"
 HOST_LABEL = "attune.host"
 MARK_LABEL = "attune.mark"
 PACK_LABEL = "attune.pack"
+
+BUILT = "attune-build"
+"""The repository of the images that are built here."""
 
 _PATIENCE_SECONDS = 60
 """How long the engine may think, and how long a pull may say nothing."""
@@ -121,6 +124,15 @@ class ContainerEngine:
             self.remove(container)
         return int(code), bytes(words).decode("utf-8", "replace")
 
+    # --- networks
+
+    def gateway(self, network: str) -> str | None:
+        """Return the address at which containers of a network find this machine; None when they do not."""
+        with self._explained(missing_is_well=True) as client:
+            pools: list[dict[str, str]] = client.inspect_network(network)["IPAM"]["Config"] or []
+            return next((one for one in map(gateway_of, pools) if is_of_this_machine(one)), None)
+        return None
+
     # --- volumes
 
     def volume_mark(self, name: str) -> str | None:
@@ -143,17 +155,21 @@ class ContainerEngine:
             found = client.volumes(filters={"label": [f"{PACK_LABEL}={pack_ref}", MARK_LABEL]})
         return [str(one["Name"]) for one in found["Volumes"] or ()]
 
-    def remove_volume(self, name: str) -> None:
+    def remove_volume(self, name: str) -> bool:
+        """Remove a volume if there is one; tells whether it is gone, which one in use is not."""
         with self._explained(missing_is_well=True) as client:
             client.remove_volume(name, force=True)
+            return True
+        return False
 
     # --- images
 
-    def build(self, folder: Path, tag: str, *, progress: Callable[[str], None]) -> None:
-        """Build the image of a folder with a Dockerfile."""
+    def build(self, folder: Path, tag: str, *, pack_ref: str, progress: Callable[[str], None]) -> None:
+        """Build the image of a folder with a Dockerfile, for a pack."""
         said: list[str] = []
         with self._explained() as client:
-            lines = client.build(path=str(folder), tag=tag, rm=True, forcerm=True, decode=True)
+            labels = {PACK_LABEL: pack_ref}
+            lines = client.build(path=str(folder), tag=tag, labels=labels, rm=True, forcerm=True, decode=True)
             for line in lines:
                 said += str(line.get("stream") or "").splitlines()
                 if "error" in line:
@@ -164,6 +180,19 @@ class ContainerEngine:
                     )
                 if said:
                     progress(said[-1])
+
+    def built_for(self, pack_ref: str) -> list[str]:
+        """Return the names of the images that were built for a pack."""
+        with self._explained() as client:
+            found = client.images(BUILT, filters={"label": f"{PACK_LABEL}={pack_ref}"})
+        return sorted(name for one in found for name in one["RepoTags"] or ())
+
+    def remove_image(self, name: str) -> bool:
+        """Remove an image if there is one; tells whether it is gone, which one in use is not."""
+        with self._explained(missing_is_well=True) as client:
+            client.remove_image(name)
+            return True
+        return self.image(name) is None
 
     def image(self, name: str) -> Image | None:
         """Return an image that is there, or None."""

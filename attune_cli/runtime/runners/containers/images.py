@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.packs.staging import content_digest
+from attune_cli.runtime.runners.containers.engine import BUILT
 from attune_cli.runtime.runners.containers.gate import SHELL
 
 if TYPE_CHECKING:
@@ -39,11 +40,17 @@ class Images:
         self._shells: dict[str, bool] = {}
 
     def of(
-        self, options: ContainerOptions, pull: Pull, folder: Path | None, *, progress: Callable[[str], None]
+        self,
+        options: ContainerOptions,
+        pull: Pull,
+        folder: Path | None,
+        *,
+        pack_ref: str,
+        progress: Callable[[str], None],
     ) -> Image:
-        """Return the image that an action asks for. Raises AttuneError."""
+        """Return the image that an action of a pack asks for. Raises AttuneError."""
         if options.build and folder is not None:
-            return self.built(folder / options.build, progress=progress)
+            return self.built(folder / options.build, pack_ref=pack_ref, progress=progress)
         return self.have(options.image, pull, progress=progress)
 
     def have(self, name: str, pull: Pull, *, progress: Callable[[str], None]) -> Image:
@@ -66,14 +73,14 @@ class Images:
             )
         return found
 
-    def built(self, folder: Path, *, progress: Callable[[str], None]) -> Image:
+    def built(self, folder: Path, *, pack_ref: str, progress: Callable[[str], None]) -> Image:
         """Return the image of a folder with a Dockerfile, built unless one of the same content is there."""
         tag = tag_of(folder)
         with self._turn(tag):
             found = self._engine.image(tag)
             if found is None:
                 progress(f"building image {tag}")
-                self._engine.build(folder, tag, progress=progress)
+                self._engine.build(folder, tag, pack_ref=pack_ref, progress=progress)
                 found = self._engine.image(tag)
         if found is None:
             raise NotFoundError(f"image '{tag}' was built, and is gone again", code="image_not_found")
@@ -101,7 +108,7 @@ def tag_of(folder: Path) -> str:
     """Return what the image of a folder is called: by the folder's content."""
     if not (folder / "Dockerfile").is_file():
         raise NotFoundError(f"there is no Dockerfile in {folder}", code="image_not_found")
-    return f"attune-build:{content_digest(folder)[:_DIGITS]}"
+    return f"{BUILT}:{content_digest(folder)[:_DIGITS]}"
 
 
 def registry_of(name: str) -> str:

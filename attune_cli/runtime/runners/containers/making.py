@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from attune_cli.config import Home, Settings
     from attune_cli.runtime.model.containers import ContainerOptions
     from attune_cli.runtime.model.jobs import JobDefinition
-    from attune_cli.runtime.runners.api import Job
+    from attune_cli.runtime.runners.api import Job, ServerVariables
     from attune_cli.runtime.runners.containers.dependencies import Dependencies
     from attune_cli.runtime.runners.containers.engine import ContainerEngine, Image
     from attune_cli.runtime.runners.containers.programs import Program
@@ -83,7 +83,7 @@ class ContainerMaker:
         engine: ContainerEngine,
         labels: dict[str, str],
         pack_folder: Callable[[JobDefinition], Path],
-        api: Callable[[int], dict[str, str]],
+        api: ServerVariables,
         credentials: Callable[[str], dict[str, str] | None],
         warm: WarmContainers | None,
     ) -> None:
@@ -117,7 +117,8 @@ class ContainerMaker:
         image, needed = self._foundation(job, options, folder)
         by_file = specification.by_file(job)
         shared = specification.environment_of(job.definition.action, folder, needed, by_file=by_file)
-        own = specification.variables_of(job, self._api(job.execution) if options.network != "none" else {})
+        server, warning = self._server(job.execution, options.network)
+        own = specification.variables_of(job, server)
         return _Plan(
             job=job,
             options=options,
@@ -127,7 +128,13 @@ class ContainerMaker:
             shared=shared,
             own=own,
             specified=partial(
-                specification.specification, options, self._policy, image=image, folder=folder, needed=needed
+                specification.specification,
+                options,
+                self._policy,
+                image=image,
+                folder=folder,
+                needed=needed,
+                warning=warning,
             ),
         )
 
@@ -140,12 +147,27 @@ class ContainerMaker:
             )
         return options
 
+    def _server(self, execution: int, network: str) -> tuple[dict[str, str], str]:
+        """Return the variables by which the run reaches the server, and a warning when it could, and does not."""
+        here = {} if network == "none" else self._api(execution)
+        if not here or network == "host":
+            return here, ""
+        gateway = self._engine.gateway(network)
+        there = {} if gateway is None else self._api(execution, gateway)
+        return there, "" if there else _unreachable(here["ATTUNE_API_URL"], network, gateway)
+
     def _foundation(
         self, job: Job, options: ContainerOptions, folder: Path | None
     ) -> tuple[Image, Dependencies | None]:
         """Return image and volume, which are there when this returns."""
         with self._telling(job.execution) as tell:
-            image = self._images.of(options, options.pull or self._policy.pull, folder, progress=tell)
+            image = self._images.of(
+                options,
+                options.pull or self._policy.pull,
+                folder,
+                pack_ref=job.definition.action.pack_ref,
+                progress=tell,
+            )
             needed = self._dependencies(job, options, folder, image)
             if needed is not None:
                 self._installer.install(needed, self._labels_of(job), progress=tell)
@@ -254,3 +276,11 @@ class ContainerMaker:
 
     def _labels_of(self, job: Job) -> dict[str, str]:
         return self._labels | {ACTION_LABEL: job.action_ref, EXECUTION_LABEL: str(job.execution)}
+
+
+def _unreachable(url: str, network: str, gateway: str | None) -> str:
+    way = f"attune serve --host {gateway}, or " if gateway else ""
+    return (
+        f"ATTUNE_API_URL is not set: from network '{network}' nothing reaches the server at {url}"
+        f" ({way}setting public_url)"
+    )

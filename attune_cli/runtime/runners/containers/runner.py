@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError, UnavailableError
+from attune_cli.runtime.runners.api import no_server
 from attune_cli.runtime.runners.containers.ending import REPORT, end_of, read_report
 from attune_cli.runtime.runners.containers.engine import HOME_LABEL, HOST_LABEL, ContainerEngine
 from attune_cli.runtime.runners.containers.errands import Errands
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from attune_cli.config import Home, Settings
     from attune_cli.runtime.model.facts import Fact
     from attune_cli.runtime.model.jobs import JobDefinition
-    from attune_cli.runtime.runners.api import Job, Seen
+    from attune_cli.runtime.runners.api import Job, Seen, ServerVariables
     from attune_cli.runtime.runners.containers.engine import Found
     from attune_cli.runtime.runners.containers.making import Made
     from attune_cli.runtime.runners.containers.warm import Shape
@@ -61,7 +62,7 @@ class DockerRunner(SupervisedRunner):
         pack_folder: Callable[[JobDefinition], Path],
         orphans: Callable[[Sequence[Found]], list[str]],
         report: Callable[[Fact], None],
-        api: Callable[[int], dict[str, str]] = lambda _execution: {},
+        api: ServerVariables = no_server,
         credentials: Callable[[str], dict[str, str] | None] = lambda _registry: None,
         keeps_warm: bool = False,
     ) -> None:

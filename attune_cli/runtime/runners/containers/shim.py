@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     Report = dict[str, Any]
 """`stage`, `exit_code`, `out_of_memory`, `timed_out`, `error` (the engine's words), `engine_gone`, `removed`, `image`,
-`image_id`. The stages: `before` (nothing was begun), `start` (the engine did not start it), `gate` (it waited, and
-never began), `running`, `over`."""
+`image_id`, `warning`. The stages: `before` (nothing was begun), `start` (the engine did not start it), `gate` (it
+waited, and never began), `running`, `over`."""
 
 _BEGUN = ("gate", "running")
 _STDOUT = 1
@@ -233,8 +233,8 @@ class Shim:
             return
         state, labels = found["State"], found["Config"]["Labels"]
         self.report["out_of_memory"] = bool(state["OOMKilled"])
-        self.report["image"] = labels.get("attune.image")
-        self.report["image_id"] = labels.get("attune.image_id")
+        for name in ("image", "image_id", "warning"):
+            self.report[name] = labels.get(f"attune.{name}")
         if self.report["stage"] == "over" and state.get("Error"):
             self.report["error"] = state["Error"]
 

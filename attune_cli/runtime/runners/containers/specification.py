@@ -76,6 +76,7 @@ def specification(
     folder: Path | None,
     parameter_file: Path | None,
     needed: Dependencies | None = None,
+    warning: str = "",
     labels: dict[str, str],
 ) -> dict[str, Any]:
     """Return the arguments for `ContainerEngine.create`."""
@@ -98,7 +99,12 @@ def specification(
         "user": user_of(options, image),
         "working_dir": None if folder is None else PACK_FOLDER,
         "stdin_open": True,
-        "labels": {**labels, "attune.image": image.name, "attune.image_id": image.digest or image.id},
+        "labels": {
+            **labels,
+            "attune.image": image.name,
+            "attune.image_id": image.digest or image.id,
+            **({"attune.warning": warning} if warning else {}),
+        },
         "host": _host(options, policy, mounts),
     }
 
