@@ -217,6 +217,8 @@ def _hand_in(context: Context, trigger_ref: str, key: str, delivery: Delivery, s
             answer = webhook_calls.refuse(tx, None if found is None else found.webhook, delivery, refusal)
     if isinstance(answer, Refusal):
         raise _refused(trigger_ref, answer.status, answer.message, answer.code)
+    if isinstance(answer, webhook_calls.Challenge):
+        raise _challenged()
     daemon = read_lease(context.home.path)
     if daemon is not None:
         ring_host(context.home.hosts, daemon.host)
@@ -241,6 +243,8 @@ def _post(context: Context, trigger_ref: str, url: str, body: bytes, headers: di
         with httpx.Client(transport=transport, timeout=_SEND_SECONDS) as client:
             answer = client.post(url, content=body, headers=headers)
         document = answer.json()
+        if answer.is_success and "challenge" in document:
+            raise _challenged()
         if answer.is_success:
             return int(document["data"]["event_id"])
         message, code = str(document["error"]), str(document["code"])
@@ -251,6 +255,10 @@ def _post(context: Context, trigger_ref: str, url: str, body: bytes, headers: di
             hint="attune status",
         ) from error
     raise _refused(trigger_ref, answer.status_code, message, code)
+
+
+def _challenged() -> UsageError:
+    return UsageError("this is Slack's challenge: it is answered, and makes no event", code="challenge")
 
 
 def _refused(trigger_ref: str, status: int, message: str, code: str) -> DeniedError | RunFailedError:

@@ -144,6 +144,36 @@ def test_generic_signatures_stand_in_two_headers_and_two_forms(
     assert client.post(path, content=b"hello!", headers={header: signature}).status_code == 401
 
 
+def slack(body: bytes, secret: str = SECRET) -> dict[str, str]:
+    stamp = str(int(time.time()))
+    digest = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, "sha256").hexdigest()
+    return {
+        "Content-Type": "application/json",
+        "X-Slack-Request-Timestamp": stamp,
+        "X-Slack-Signature": f"v0={digest}",
+    }
+
+
+def test_slack_is_answered_its_challenge_once_it_has_signed_it(
+    platform: StagePlatform, client: httpx.Client, enable: Enable
+) -> None:
+    path = enable(SECRET, style="slack", rate_count=1, rate_seconds=1000)
+    body = json.dumps({"token": "x", "challenge": "3eZbrw1aB", "type": "url_verification"}).encode()
+    answer = client.post(path, content=body, headers=slack(body))
+    assert (answer.status_code, answer.json()) == (200, {"challenge": "3eZbrw1aB"})
+    assert client.post(path, content=body, headers=slack(body, "wrong")).status_code == 401
+    assert platform.rows("SELECT count(*) FROM event") == [(0,)]
+    assert [(call["status_code"], call["event"]) for call in calls(platform)] == [(401, None), (200, None)]
+    other = b'{"n": 1, "challenge": "x"}'
+    assert "event_id" in client.post(path, content=other, headers=slack(other)).json()["data"]
+    # What looks like a challenge is an event as any other where nobody signs as Slack does.
+    path = enable(style="none", rate_count=None)
+    assert (
+        "event_id"
+        in client.post(path, content=body, headers={"Content-Type": "application/json"}).json()["data"]
+    )
+
+
 def test_gitlab_sends_the_secret_itself(
     platform: StagePlatform, client: httpx.Client, enable: Enable
 ) -> None:

@@ -191,6 +191,15 @@ def _slack_text(delivery: Delivery, now: Instant) -> bytes:
     return f"v0:{stamp}:".encode() + delivery.body
 
 
+def challenge_of(config: WebhookConfig, payload: object) -> str | None:
+    """Return what Slack wants to hear again, before it sends events to a new address; None for anything else."""
+    if config.style != "slack" or not isinstance(payload, dict):
+        return None
+    said = cast("dict[str, object]", payload)
+    challenge = said.get("challenge")
+    return challenge if said.get("type") == "url_verification" and isinstance(challenge, str) else None
+
+
 # --- where it came from
 
 

@@ -118,7 +118,9 @@ class Server:
         """Listen at a Unix socket that only the home's owner reaches; one that nobody listens at is replaced."""
         if path.is_socket():
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                if probe.connect_ex(str(path)) == 0:
+                if (
+                    probe.connect_ex(str(path)) != errno.ECONNREFUSED
+                ):  # it may also be one that we may not reach
                     raise ConflictError(
                         f"another program listens at {path}",
                         code="port_taken",
@@ -132,7 +134,7 @@ class Server:
             found.listen(_BACKLOG)
         except OSError as error:
             found.close()
-            raise _unusable(str(path), error) from error
+            raise _unusable(str(path), error, hint="attune serve --socket PATH") from error
         return found
 
     def _url(self) -> str:
@@ -206,12 +208,11 @@ class _Uvicorn(uvicorn.Server):
         self._feed.end()
 
 
-def _unusable(address: str, error: OSError) -> UnavailableError:
-    return UnavailableError(
-        f"nothing can listen at {address}: {error.strerror}",
-        code="address_unusable",
-        hint="attune up --host 127.0.0.1 --port 0",
-    )
+def _unusable(
+    address: str, error: OSError, *, hint: str = "attune up --host 127.0.0.1 --port 0"
+) -> UnavailableError:
+    reason = error.strerror or error  # a path that is too long has no number
+    return UnavailableError(f"nothing can listen at {address}: {reason}", code="address_unusable", hint=hint)
 
 
 def _join_logs() -> None:

@@ -11,6 +11,7 @@ from attune_cli.runtime.model.webhooks import Delivery, Refusal, check_address
 from attune_cli.runtime.server.answers import (
     BodyTooLargeError,
     administrator,
+    json_response,
     one,
     read_body,
     read_object,
@@ -19,7 +20,7 @@ from attune_cli.runtime.server.answers import (
 )
 from attune_cli.runtime.server.desk import JointWork, desk_of
 from attune_cli.runtime.services import webhook_calls, webhooks
-from attune_cli.runtime.services.webhook_calls import ChangedMeanwhile
+from attune_cli.runtime.services.webhook_calls import Challenge, ChangedMeanwhile
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ async def receive(request: Request) -> Response:
     answer = await call.judge()
     if isinstance(answer, Refusal):
         return refusal_response(answer)
+    if isinstance(answer, Challenge):
+        return json_response({"challenge": answer.text})
     return one(
         {
             "event_id": answer.event,
@@ -72,7 +75,7 @@ class _Call:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self._delivery = Delivery(body=b"", headers=headers, peer=peer or None)
 
-    async def judge(self) -> Accepted | Refusal:
+    async def judge(self) -> Accepted | Challenge | Refusal:
         """Return the verdict, which is written down."""
         found = self._known()
         try:
@@ -98,7 +101,7 @@ class _Call:
             raise webhook_calls.too_large(found.config) from None
         self._delivery = replace(self._delivery, body=body)
 
-    async def _accept(self, found: Known | None) -> Accepted | Refusal:
+    async def _accept(self, found: Known | None) -> Accepted | Challenge | Refusal:
         """Examine the call and have it accepted; again when the webhook was changed in between."""
         for _ in range(_ATTEMPTS):
             if found is None:
@@ -118,7 +121,7 @@ class _Call:
 
 
 @immutable
-class _Acceptance(JointWork["Accepted | Refusal | ChangedMeanwhile"]):
+class _Acceptance(JointWork["Accepted | Challenge | Refusal | ChangedMeanwhile"]):
     """What the engine does for a call."""
 
     examined: Examined
@@ -126,7 +129,7 @@ class _Acceptance(JointWork["Accepted | Refusal | ChangedMeanwhile"]):
     @staticmethod
     def together(
         tx: Transaction, works: Sequence[_Acceptance]
-    ) -> Sequence[Accepted | Refusal | ChangedMeanwhile]:
+    ) -> Sequence[Accepted | Challenge | Refusal | ChangedMeanwhile]:
         return webhook_calls.accept_all(tx, [work.examined for work in works])
 
 

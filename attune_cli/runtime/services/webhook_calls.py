@@ -63,6 +63,13 @@ class Accepted:
     reused: bool
 
 
+@immutable
+class Challenge:
+    """What a sender wants to hear again; it makes no event."""
+
+    text: str
+
+
 class ChangedMeanwhile:
     """The webhook was changed since the call was examined: nothing was written, and it has to be examined again."""
 
@@ -104,7 +111,7 @@ def too_large(config: WebhookConfig) -> Refusal:
 
 def accept_all(
     tx: Transaction, calls: Sequence[Examined], *, limited: bool = True
-) -> list[Accepted | Refusal | ChangedMeanwhile]:
+) -> list[Accepted | Challenge | Refusal | ChangedMeanwhile]:
     """Make the events of calls and write the calls down, or write down why not. Without `limited` no rate counts."""
     acceptance = _Acceptance(tx, limited=limited)
     answers = [acceptance.judge(call) for call in calls]
@@ -112,9 +119,9 @@ def accept_all(
     return answers
 
 
-def accept(tx: Transaction, call: Examined, *, limited: bool = True) -> Accepted | Refusal:
+def accept(tx: Transaction, call: Examined, *, limited: bool = True) -> Accepted | Challenge | Refusal:
     """Do the same with one call to a webhook that was read in this very transaction."""
-    return cast("Accepted | Refusal", accept_all(tx, [call], limited=limited)[0])
+    return cast("Accepted | Challenge | Refusal", accept_all(tx, [call], limited=limited)[0])
 
 
 class _Acceptance:
@@ -129,13 +136,17 @@ class _Acceptance:
         self._accepted: Counter[str] = Counter()
         """By trigger: not yet written down, and counted by rates."""
 
-    def judge(self, call: Examined) -> Accepted | Refusal | ChangedMeanwhile:
+    def judge(self, call: Examined) -> Accepted | Challenge | Refusal | ChangedMeanwhile:
         present = self._webhook(call.key)
         if present is None:
             return self._refuse(None, call, unknown_key())
         if present.updated != call.webhook.updated:
             return ChangedMeanwhile()
         name = model.delivery_name(present.config, call.delivery)
+        challenge = model.challenge_of(present.config, call.content.payload)
+        if challenge is not None:
+            self._log(present, call, name)
+            return Challenge(challenge)
         try:
             self._check_rate(present)
             taken = self._events.take_in(_event(self._tx, call, name))
@@ -144,12 +155,7 @@ class _Acceptance:
         except AttuneError as error:
             return self._refuse(present, call, _refusal_of(error))
         self._accepted[present.trigger_ref] += 1
-        self._calls.append(
-            _call(
-                present, call.delivery, call.duration_ms, status=200, event=taken.id, verified=call.verified,
-                name=name,
-            )
-        )  # fmt: skip
+        self._log(present, call, name, event=taken.id)
         return Accepted(
             event=taken.id, trigger_ref=present.trigger_ref, received=self._tx.now, reused=taken.reused
         )
@@ -162,6 +168,13 @@ class _Acceptance:
         if key not in self._webhooks:
             self._webhooks[key] = rows.by_key(self._tx, key)
         return self._webhooks[key]
+
+    def _log(self, webhook: Webhook, call: Examined, name: str | None, *, event: int | None = None) -> None:
+        self._calls.append(
+            _call(
+                webhook, call.delivery, call.duration_ms, status=200, event=event, verified=call.verified, name=name
+            )
+        )  # fmt: skip
 
     def _refuse(self, webhook: Webhook | None, call: Examined, refusal: Refusal) -> Refusal:
         self._calls.append(_refused(webhook, call.delivery, refusal, call.duration_ms))
