@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attune_cli.config import Settings
@@ -17,7 +18,7 @@ from attune_cli.runtime.orchestration.orchestrator import Orchestration
 from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from attune_cli.config import Home
     from attune_cli.runtime.engine.replies import Reply
@@ -37,8 +38,12 @@ class StagePlatform:
         self.url: str | None = None
         self._listeners: list[Callable[[], None]] = []
         self._store = open_store(home, self.settings)
+        self.requests = 0
+        self._begin()
+
+    def _begin(self) -> None:
         host = Host(id="stage", kind="daemon", pid=os.getpid(), boot_id="boot", started=self.clock.now())
-        self._bell = Doorbell(home.hosts, host.id)
+        self._bell = Doorbell(self.home.hosts, host.id)
         engine = Engine(
             store=self._store,
             clock=self.clock,
@@ -54,7 +59,16 @@ class StagePlatform:
         )
         self.loop.start()
 
+    @contextmanager
+    def replacing(self) -> Generator[None]:
+        """Let the engine leave, and put another in its place when the block is left."""
+        self.loop.leave()
+        self._bell.close()
+        yield
+        self._begin()
+
     def request(self, work: Callable[[Transaction], Answer]) -> Reply[Answer]:
+        self.requests += 1
         return self.loop.request(work)
 
     def connect(self) -> Store:

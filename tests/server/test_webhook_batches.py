@@ -17,6 +17,7 @@ from attune_cli.runtime.server.feed import Feed
 from attune_cli.runtime.server.known_webhooks import KnownWebhooks
 from attune_cli.runtime.server.routes import application
 from attune_cli.runtime.services import webhooks
+from tests.e2e.story import until
 from tests.server.conftest import TRIGGER
 
 if TYPE_CHECKING:
@@ -131,6 +132,31 @@ def test_who_waits_for_a_silent_engine_is_told_to_try_again(
         for answer in list(pool.map(lambda n: client.post(path, json={"n": n}), range(3))):
             assert (answer.status_code, answer.json()["code"]) == (503, "engine_busy")
         assert client.post(path, json={}).status_code == 503  # and who comes later, too
+    assert client.post(path, json={}).status_code == 200
+
+
+def test_calls_wait_for_the_next_engine_while_one_is_replaced(
+    platform: StagePlatform, client: httpx.Client, enable: Enable
+) -> None:
+    path = enable()
+    with ThreadPoolExecutor(3) as pool:
+        with platform.replacing():
+            answers = [pool.submit(client.post, path, json={"n": n}) for n in range(3)]
+            before = platform.requests
+            until(lambda: platform.requests > before + 1, "an engine that is asked for again")
+            assert not any(answer.done() for answer in answers)
+        assert [answer.result(30).status_code for answer in answers] == [200] * 3
+    assert platform.rows("SELECT count(*) FROM event") == [(3,)]
+
+
+def test_calls_are_told_to_try_again_when_no_engine_takes_the_place_of_another(
+    platform: StagePlatform, client: httpx.Client, enable: Enable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attune_cli.runtime.server.desk._ENGINE_SECONDS", 0.2)
+    path = enable()
+    with platform.replacing():
+        assert client.post(path, json={}).status_code == 503
+        assert client.post(path, json={}).status_code == 503
     assert client.post(path, json={}).status_code == 200
 
 

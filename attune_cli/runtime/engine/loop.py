@@ -23,8 +23,9 @@ _POLL_SECONDS = 1.0
 _PASSING = frozenset({"database_busy", "disk_full"})
 """What a store says when it cannot be written now, and may be a little later."""
 
-_REPLACED = UnavailableError("the engine has ended, or is being replaced", code="no_engine", hint="try again")
-"""What those are told who ask an engine that has left."""
+NO_ENGINE = "no_engine"
+_REPLACED = UnavailableError("the engine has ended, or is being replaced", code=NO_ENGINE, hint="try again")
+"""What those are told who ask an engine that has left: nothing was done of what they asked."""
 
 
 class EngineLoop:

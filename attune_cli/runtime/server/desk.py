@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from attune_cli.errors import UnavailableError
+from attune_cli.runtime.engine.loop import NO_ENGINE
 from attune_cli.runtime.server.known_webhooks import KnownWebhooks
 from attune_cli.runtime.services import tokens
 from attune_cli.values import immutable
@@ -31,6 +32,9 @@ Answer = TypeVar("Answer")
 _ENGINE_SECONDS = 60.0
 """How long the engine may take to commit before a caller is told to try again."""
 
+_REPLACING_SECONDS = 0.05
+"""How long to wait before an engine that has left is asked for again."""
+
 _BATCH = 200
 """Requests handed to the engine in one piece: a tick that stays short keeps nobody waiting long."""
 
@@ -46,6 +50,7 @@ class Desk:
         self._loop = asyncio.get_running_loop()
         self._asked: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
         self._is_asking = False
+        self._handed_in: list[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = []
         self._patience: asyncio.TimerHandle | None = None
         self.webhooks = KnownWebhooks(self._store, platform.sealer)
 
@@ -91,26 +96,33 @@ class Desk:
         batch = [self._asked.popleft() for _ in range(min(_BATCH, len(self._asked)))]
         if not batch:
             self._is_asking = False
+            self._be_patient_no_more()
             return
+        if self._patience is None:
+            self._patience = self._loop.call_later(_ENGINE_SECONDS, self._give_up)
+        self._handed_in = batch
         reply = self.platform.request(_Batch([work for work, _ in batch]))
-        futures = [future for _, future in batch]
-        self._wait_for_the_engine(futures)
 
         def ready() -> None:
             with suppress(RuntimeError):  # on the engine's thread; the server may have ended
-                self._loop.call_soon_threadsafe(self._hand_out, reply, futures)
+                self._loop.call_soon_threadsafe(self._hand_out, reply)
 
         reply.when_ready(ready)
 
-    def _hand_out(self, reply: Reply[list[_Answered]], futures: list[asyncio.Future[Any]]) -> None:
+    def _hand_out(self, reply: Reply[list[_Answered]]) -> None:
         """Give those who asked what the engine answered."""
-        if self._patience is not None:
-            self._patience.cancel()
+        batch, self._handed_in = self._handed_in, []
         try:
             answers = reply.result()
         except Exception as error:  # noqa: BLE001 - raised where it was asked
-            answers = [_Answered(error=error)] * len(futures)
-        for future, answer in zip(futures, answers, strict=True):
+            if isinstance(error, UnavailableError) and error.code == NO_ENGINE:
+                # It has left and done nothing of this; another takes its place in a moment.
+                self._asked.extendleft(asked for asked in reversed(batch) if not asked[1].done())
+                self._loop.call_later(_REPLACING_SECONDS, self._hand_in)
+                return
+            answers = [_Answered(error=error)] * len(batch)
+        self._be_patient_no_more()
+        for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():
                 continue  # who asked has left
             if answer.error is not None:
@@ -119,18 +131,20 @@ class Desk:
                 future.set_result(answer.value)
         self._loop.call_soon(self._hand_in)  # after those have asked again who do so at once
 
-    def _wait_for_the_engine(self, futures: Sequence[asyncio.Future[Any]]) -> None:
-        self._patience = self._loop.call_later(_ENGINE_SECONDS, self._give_up, futures)
+    def _be_patient_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
-    def _give_up(self, futures: Sequence[asyncio.Future[Any]]) -> None:
+    def _give_up(self) -> None:
         """Send away those whose requests the engine has, and those who wait behind them."""
-        for future in (*futures, *(future for _, future in self._asked)):
+        for _, future in (*self._handed_in, *self._asked):
             if not future.done():
                 future.set_exception(
                     UnavailableError("the engine does not answer", code="engine_busy", hint="try again")
                 )
         self._asked.clear()
-        self._wait_for_the_engine(())
+        self._patience = self._loop.call_later(_ENGINE_SECONDS, self._give_up)
 
 
 @immutable(kw_only=True)
