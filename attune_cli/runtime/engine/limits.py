@@ -12,6 +12,15 @@ STARTS_PER_TICK = 200
 ORCHESTRATION_ROUNDS = 25
 """How often one tick goes over what waits: a workflow within workflows begins at once, a runaway waits its turn."""
 
+WORKFLOWS_PER_ROUND = 100
+"""Workflows moved on in one round: what is due beyond them has its turn in the next."""
+
+TASKS_PER_ROUND = 40
+"""Tasks of one workflow that end or begin in one round, and executions made for them: a loop that spins waits too."""
+
+WORKFLOW_NESTING = 20
+"""Workflows within workflows: one that begins itself ends here."""
+
 REQUESTS_PER_TICK = 500
 """Callers served in one commit: a burst shares its fsync, and the first of it is not kept waiting."""
 

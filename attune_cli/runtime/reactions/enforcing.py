@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import AttuneError
+from attune_cli.runtime.model import secret_places
 from attune_cli.runtime.model.entities import REDACTED
-from attune_cli.runtime.model.parameters import leaf_at, secret_pointers
-from attune_cli.runtime.model.pointers import format_pointer, parse_pointer, put_at
+from attune_cli.runtime.model.parameters import secret_pointers
+from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.services.submission import (
-    KEY_PREFIX,
+    FAULTY_PARAMETERS,
     Origin,
     Submission,
     check_start,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.sealing import Sealer
 
 _CANNOT_ACT = {"not_found": "is gone", "disabled": "is disabled"}
-_FAULTY_PARAMETERS = frozenset({"invalid_params", "parameters_too_large"})
 
 
 @immutable(kw_only=True)
@@ -86,7 +86,7 @@ def carry_out(
     try:
         started = submit(tx, submission, settings=starter.settings, sealer=starter.sealer, host=starter.host)
     except AttuneError as error:
-        if error.code not in _FAULTY_PARAMETERS:
+        if error.code not in FAULTY_PARAMETERS:
             return close(tx, enforcement, "processed", error.message)
         started = submit_faulty(tx, submission, error=error, sealer=starter.sealer, host=starter.host)
     enforcements.resolve(
@@ -108,7 +108,7 @@ def foresee(tx: Transaction, starter: Starter, rule: Rule, filled: Filled) -> Fo
     try:
         check_start(tx, job, given, settings=starter.settings, sealer=starter.sealer)
     except AttuneError as error:
-        is_run = error.code in _FAULTY_PARAMETERS
+        is_run = error.code in FAULTY_PARAMETERS
         return Foreseen(failure=in_words(error)) if is_run else Foreseen(refusal=error.message)
     return Foreseen()
 
@@ -137,12 +137,17 @@ def _job(tx: Transaction, book: RuleBook, rule: Rule, filled: Filled) -> JobDefi
         if error.code not in _CANNOT_ACT:
             return _Obstacle("processed", error.message)
         return _Obstacle("disabled", f"action '{rule.definition.action_ref}' {_CANNOT_ACT[error.code]}")
-    exposed = _exposed(job.action.parameters, filled)
+    exposed = secret_places.exposed(job.action.parameters, filled.secrets)
     if exposed:
         names = ", ".join(exposed)
         reason = f"{names}: a secret value may only be given to a parameter that is declared secret"
         return _Obstacle("processed", reason)
-    foreign = _keys_named_by_event(job.action.parameters, rule, filled)
+    foreign = secret_places.keys_named_by_others(
+        job.action.parameters,
+        rule.definition.action_params,
+        cast("dict[str, Any]", filled.value),
+        filled.secrets,
+    )
     if foreign:
         reason = f"{', '.join(foreign)}: what an event says may not name a key; the rule itself may"
         return _Obstacle("processed", reason)
@@ -168,39 +173,6 @@ def _has_to_wait(tx: Transaction, rule: Rule, enforcement: int) -> bool:
             executions.request_cancel(tx, execution, f"replaced by a newer run of rule '{rule.ref}'")
         return bool(running)
     return bool(running or before)
-
-
-def _exposed(schema: dict[str, Any], filled: Filled) -> list[str]:
-    """Return the parameters by which a secret would get out: those that hold one and are not declared secret."""
-    paths = [parse_pointer(pointer) for pointer in sorted(filled.secrets)]
-    return [".".join(path) for path in paths if not _is_declared_secret(schema, path)]
-
-
-def _keys_named_by_event(schema: dict[str, Any], rule: Rule, filled: Filled) -> list[str]:
-    """Return the secret parameters that name a key of which the rule says nothing.
-
-    Whoever sends events would choose what secret an action gets. What came from secrets, no event has said.
-    """
-    written = rule.definition.action_params
-    return [
-        name
-        for name, value in cast("dict[str, Any]", filled.value).items()
-        if _names_a_key(value)
-        and not _names_a_key(written.get(name))
-        and format_pointer([name]) not in filled.secrets
-        and _is_declared_secret(schema, [name])
-    ]
-
-
-def _names_a_key(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(KEY_PREFIX)
-
-
-def _is_declared_secret(schema: dict[str, Any], path: list[str]) -> bool:
-    """Tell whether the value at a path, or one that holds it, is declared secret as a whole."""
-    parts = [int(part) if part.isdecimal() else part for part in path]
-    around = (leaf_at(schema, parts[:length]) for length in range(1, len(parts) + 1))
-    return any(leaf is not None and leaf.get("secret") is True for leaf in around)
 
 
 def _redacted(schema: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:

@@ -100,7 +100,8 @@ def cancel_ownerless(tx: Transaction, execution: Execution) -> None:
 def result_value(record: Record, stdout: Path) -> object:
     """Return what `-r` prints: the parsed data where there is some, else stdout as text, whole.
 
-    `stdout` is the log file, which is read when the record holds only a part.
+    Of what waited for others, which has no stdout, it is what came of it. `stdout` is the log file, which is read
+    when the record holds only a part.
     """
     result: dict[str, Any] = record["result"] or {}
     if result.get("data_truncated"):
@@ -113,7 +114,9 @@ def result_value(record: Record, stdout: Path) -> object:
         return result["response"]
     if result.get("stdout_cut"):
         return stdout.read_bytes().decode("utf-8", "surrogateescape")
-    return result.get("stdout", "")
+    if "stdout" in result or not result:
+        return result.get("stdout", "")
+    return {name: value for name, value in result.items() if name != "succeeded"}
 
 
 def prune(tx: Transaction, criteria: Filter, *, keep: int, limit: int) -> Swept:

@@ -21,6 +21,7 @@ from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.parameters import prepare, secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
+from attune_cli.runtime.model.secret_places import KEY_PREFIX
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.templates import look_up
 from attune_cli.runtime.model.variables import secret_values
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 
 IfRunning = Literal["queue", "skip", "fail", "cancel"]
 
-KEY_PREFIX = "key://"
-"""What stands before the ref of a key where a secret parameter takes its value from there."""
+FAULTY_PARAMETERS = frozenset({"invalid_params", "parameters_too_large"})
+"""Codes of what is wrong with the values themselves: `submit_faulty` can write it down."""
 
 
 @immutable(kw_only=True)
@@ -140,7 +141,7 @@ def submit_faulty(
 
     For what nobody waits to correct: a rule's decision to act is told where its runs are looked for.
     """
-    definition = submission.definition or pin(tx, submission.action_ref)
+    definition = submission.definition or submission.pinned or pin(tx, submission.action_ref)
     parameters = {name: value for name, value in submission.parameters.items() if unfit(value) is None}
     sealed = _seal(definition.action, parameters, submission.environment, sealer)
     execution_id = executions.insert(

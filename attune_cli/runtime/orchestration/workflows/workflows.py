@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from attune_cli.runtime.model.entities import Outcome, RunError
+from attune_cli.errors import AttuneError
+from attune_cli.runtime.engine.limits import WORKFLOWS_PER_ROUND
+from attune_cli.runtime.model.pointers import format_pointer
+from attune_cli.runtime.model.secret_places import take_out
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.store import executions
+from attune_cli.runtime.model.workflows.states import TaskStatus
+from attune_cli.runtime.orchestration.workflows.plans import Plans
+from attune_cli.runtime.orchestration.workflows.starting import Starter
+from attune_cli.runtime.orchestration.workflows.turn import Turn, failed_outcome, give_up
+from attune_cli.runtime.services.workflows import cancel
+from attune_cli.runtime.store import executions, workflow_tasks, workflows
 
 if TYPE_CHECKING:
     from attune_cli.config import Settings
@@ -23,21 +32,73 @@ class Workflows:
     def __init__(self, *, settings: Settings, sealer: Sealer) -> None:
         self._settings = settings
         self._sealer = sealer
+        self._plans = Plans()
+        self._starter = Starter(settings, sealer)
 
     def begin(self, tx: Transaction, execution: Startable, job: JobDefinition, host: str) -> None:
-        del host
-        error = RunError(
-            type="no_runner", message=f"this host has no runner for actions of kind '{job.kind}'"
+        """Let a workflow run: its variables, and the tasks that nothing leads to. Some begin where another ended."""
+        del job
+        try:
+            plan = self._plans.of(tx, execution.job)
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            message = f"the definition of the workflow cannot be read: {error}"
+            executions.finish(tx, execution, Status.FAILED, failed_outcome("workflow_unreadable", message))
+            return
+        if not executions.run(tx, execution, host, None):
+            return
+        if workflows.get(tx, execution.id) is not None:
+            workflows.set_due(tx, execution.id, 0)
+            return
+        variables: dict[str, Any] = dict(plan.graph.vars)
+        secret = [format_pointer([name]) for name in plan.graph.secret_vars if name in variables]
+        hidden = take_out(variables, secret)
+        workflows.insert(
+            tx, execution.id, variables=variables, sealed=self._sealer.seal(hidden) if hidden else None
         )
-        executions.finish(tx, execution, Status.FAILED, Outcome(succeeded=False, error=error))
+        for name in plan.graph.entry:
+            workflow_tasks.insert(tx, execution.id, name, 1, status=TaskStatus.WAITING)
 
     def cancel(self, tx: Transaction, execution: Startable, job: JobDefinition) -> None:
-        del tx, execution, job
+        del job
+        cancel(tx, execution)
 
     def advance(self, tx: Transaction, host: str, *, ownerless_too: bool) -> bool:
-        del tx, host, ownerless_too
-        return False
+        """Move on what is due; one that cannot be moved on fails, alone."""
+        found = workflows.due(tx, host, ownerless_too=ownerless_too, limit=WORKFLOWS_PER_ROUND)
+        for execution in found:
+            # Whoever was moved on before it in this round may have ended it.
+            current = executions.startable(tx, execution.id)
+            if current is not None and not current.status.is_terminal:
+                self._advance_one(tx, current, host)
+        return bool(found)
 
     def next_due(self, tx: Transaction, host: str, *, ownerless_too: bool) -> Instant | None:
-        del tx, host, ownerless_too
-        return None
+        return workflows.next_due(tx, host, ownerless_too=ownerless_too)
+
+    def _advance_one(self, tx: Transaction, execution: Startable, host: str) -> None:
+        if execution.host is None and executions.set_host(tx, execution, host):
+            execution = replace(execution, host=host)
+        try:
+            with tx.savepoint():
+                self._turn(tx, execution)
+        except (AttuneError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+            if not tx.alive:
+                raise
+            message = error.message if isinstance(error, AttuneError) else f"it cannot be moved on: {error!r}"
+            give_up(tx, execution.id, "workflow_faulty", message)
+            workflows.set_due(tx, execution.id, 0)
+
+    def _turn(self, tx: Transaction, execution: Startable) -> None:
+        state = workflows.get(tx, execution.id)
+        if state is None:
+            return
+        turn = Turn(
+            tx,
+            execution,
+            state,
+            self._plans.of(tx, execution.job),
+            starter=self._starter,
+            settings=self._settings,
+            sealer=self._sealer,
+        )
+        turn.go()

@@ -1,0 +1,258 @@
+"""From a task to the executions that do it: what it is done with, its input, its retries and time limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from attune_cli.errors import AttuneError, UsageError
+from attune_cli.runtime.clock import SECOND
+from attune_cli.runtime.engine.limits import DEFINITIONS_KEPT, WORKFLOW_NESTING
+from attune_cli.runtime.expressions.json_values import copied
+from attune_cli.runtime.expressions.templates import Filled, TemplateError
+from attune_cli.runtime.model import secret_places
+from attune_cli.runtime.model.parameters import shown
+from attune_cli.runtime.model.pointers import parse_pointer, put_at
+from attune_cli.runtime.model.workflows.results import View
+from attune_cli.runtime.services.submission import (
+    FAULTY_PARAMETERS,
+    Submission,
+    pin,
+    submit,
+    submit_faulty,
+)
+from attune_cli.runtime.store import rule_index, workflow_tasks, workflows
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from attune_cli.config import Settings
+    from attune_cli.runtime.model.jobs import JobDefinition
+    from attune_cli.runtime.model.workflows.task import Task
+    from attune_cli.runtime.orchestration.workflows.plans import Plan, ReadyTask
+    from attune_cli.runtime.orchestration.workflows.scopes import StepScope, Surroundings
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.executions import Startable
+    from attune_cli.runtime.store.sealing import Sealer
+    from attune_cli.runtime.store.workflow_tasks import TaskRow
+
+_LISTS_KEPT = 16
+"""Lists of items that are kept decoded: tasks that take them one after another ask for them in each tick."""
+
+
+@immutable
+class Items:
+    """What a task is done with, its secret values in their places."""
+
+    values: list[Any]
+    secrets: dict[int, frozenset[str]]
+    """Item → JSON pointers into it."""
+
+    def units(self, task: Task) -> int:
+        """Return how many executions they make."""
+        size = task.batch_size or 1
+        return -(-len(self.values) // size)
+
+    def unit(self, task: Task, index: int) -> View:
+        """Return what one execution is given: an item, or a batch of them."""
+        if task.batch_size is None:
+            return View(self.values[index], self.secrets.get(index, frozenset()))
+        first = index * task.batch_size
+        batch = self.values[first : first + task.batch_size]
+        secrets = {
+            f"/{place}{pointer}"
+            for place in range(len(batch))
+            for pointer in self.secrets.get(first + place, frozenset())
+        }
+        return View(batch, frozenset(secrets))
+
+
+class Starter:
+    """Starts what tasks need, for one engine. What actions are started with is read again when any has changed."""
+
+    def __init__(self, settings: Settings, sealer: Sealer) -> None:
+        self._settings = settings
+        self._sealer = sealer
+        self._version = -1
+        self._jobs: dict[tuple[int, str], JobDefinition] = {}
+        self._items: dict[int, Items] = {}
+
+    # --- what a task is done with
+
+    def pin_items(
+        self, tx: Transaction, row: TaskRow, ready: ReadyTask, surroundings: Surroundings
+    ) -> Items | None:
+        """Fill in `with_items` and write down what comes of it; None where a task is done once. Raises AttuneError."""
+        if ready.items is None:
+            return None
+        filled = ready.items.fill(surroundings.scope())
+        if not isinstance(filled.value, list):
+            found = "null" if filled.value is None else _type_of(filled.value)
+            raise UsageError(f"with_items: expected a list, got {found}", code="with_items")
+        values = cast("list[Any]", filled.value)
+        if len(values) > self._settings.max_items:
+            raise UsageError(
+                f"with_items has {len(values)} items, more than max_items allows ({self._settings.max_items})",
+                code="too_many_items",
+            )
+        secrets = _by_item(len(values), filled.secrets)
+        pointers = [f"/items/{index}{pointer}" for index, inner in secrets.items() for pointer in inner]
+        document: dict[str, Any] = {"items": copied(values) if pointers else values}
+        hidden = secret_places.take_out(document, pointers)
+        sealed = self._sealer.seal(hidden) if hidden else None
+        workflow_tasks.set_items(tx, row.id, document["items"], sealed)
+        return self._keep(row.id, Items(values, secrets))
+
+    def items(self, tx: Transaction, row: TaskRow) -> Items:
+        """Return what was written down for a task."""
+        known = self._items.get(row.id)
+        if known is not None:
+            return known
+        values, sealed = workflow_tasks.items(tx, row.id)
+        secrets: dict[int, frozenset[str]] = {}
+        if sealed is not None:
+            document = {"items": values}
+            hidden: dict[str, Any] = self._sealer.unseal(sealed)
+            for pointer, value in hidden.items():
+                put_at(document, pointer, value)
+            inner = frozenset(pointer.removeprefix("/items") for pointer in hidden)
+            secrets = _by_item(len(values), inner)
+        return self._keep(row.id, Items(values, secrets))
+
+    def _keep(self, task: int, items: Items) -> Items:
+        while len(self._items) >= _LISTS_KEPT:
+            del self._items[next(iter(self._items))]
+        self._items[task] = items
+        return items
+
+    # --- one execution
+
+    def job(self, tx: Transaction, execution: Startable, task: Task) -> JobDefinition:
+        """Return what the action of a task is started with, with the task's retries; raises AttuneError."""
+        version = rule_index.version(tx)
+        if version != self._version or len(self._jobs) >= DEFINITIONS_KEPT:
+            self._jobs.clear()
+            self._version = version
+        key = (execution.job, task.name)
+        found = self._jobs.get(key)
+        if found is None:
+            job = pin(tx, task.action or "")
+            if task.retry is not None and job.kind != "inquiry":
+                job = replace(job, action=replace(job.action, retry=task.retry))
+            found = self._jobs[key] = job
+        if found.kind == "workflow":
+            above = workflows.nesting(tx, execution.id, WORKFLOW_NESTING + 1)
+            if above >= WORKFLOW_NESTING:
+                raise UsageError(
+                    f"workflows may be nested {WORKFLOW_NESTING} deep, and this one is",
+                    code="nested_too_deep",
+                )
+        return found
+
+    def start(
+        self,
+        tx: Transaction,
+        execution: Startable,
+        row: TaskRow,
+        ready: ReadyTask,
+        plan: Plan,
+        surroundings: Surroundings,
+        *,
+        unit: View | None = None,
+        index: int = 0,
+        delay_seconds: float = 0.0,
+    ) -> None:
+        """Make the execution of a task, or of one item of it. Raises AttuneError where there can be none.
+
+        Parameters that the action refuses make one that has failed.
+        """
+        job = self.job(tx, execution, ready.task)
+        scope = surroundings.scope(unit, index if unit is not None else None)
+        base = Submission(
+            action_ref=job.action.ref,
+            pinned=job,
+            parent=execution.id,
+            workflow_task=row.id,
+            item=index,
+            timeout_seconds=ready.task.timeout_seconds,
+            due=tx.now + round(delay_seconds * SECOND) if delay_seconds else 0,
+        )
+        try:
+            filled = self._parameters(ready, plan, surroundings, job, scope)
+            submission = replace(base, parameters=filled.value, pinned=self._permitted(ready, job, scope))
+        except TemplateError as error:
+            if unit is None:
+                raise
+            submit_faulty(tx, base, error=error, sealer=self._sealer, host=execution.host)
+            return
+        self._check_secrets(ready, job, filled)
+        try:
+            submit(tx, submission, settings=self._settings, sealer=self._sealer, host=execution.host)
+        except AttuneError as error:
+            if error.code not in FAULTY_PARAMETERS:
+                raise
+            submit_faulty(tx, submission, error=error, sealer=self._sealer, host=execution.host)
+
+    def _parameters(
+        self, ready: ReadyTask, plan: Plan, surroundings: Surroundings, job: JobDefinition, scope: StepScope
+    ) -> Filled:
+        if ready.task.input:
+            return ready.input.fill(scope)
+        # Without an input of its own a task hands on what the workflow was given.
+        handed = {
+            name: value
+            for name, value in cast("dict[str, Any]", surroundings.parameters.value).items()
+            if name in job.action.parameters and name in plan.graph.parameters
+        }
+        secrets = {
+            pointer for pointer in surroundings.parameters.secrets if parse_pointer(pointer)[0] in handed
+        }
+        return Filled(handed, (), frozenset(secrets))
+
+    def _permitted(self, ready: ReadyTask, job: JobDefinition, scope: StepScope) -> JobDefinition:
+        """Return the job with the permissions that the task gives it instead of the action's own."""
+        if ready.permission_set_refs is None:
+            return job
+        value = ready.permission_set_refs.fill(scope).value
+        if value is None:
+            return job
+        refs = [value] if isinstance(value, str) else value
+        if not isinstance(refs, list) or not all(isinstance(ref, str) for ref in cast("list[object]", refs)):
+            raise TemplateError(f"permission_set_refs: expected refs, got {shown(value)}")
+        return replace(job, action=replace(job.action, permission_set_refs=tuple(cast("list[str]", refs))))
+
+    def _check_secrets(self, ready: ReadyTask, job: JobDefinition, filled: Filled) -> None:
+        schema = job.action.parameters
+        exposed = secret_places.exposed(schema, filled.secrets)
+        if exposed:
+            raise UsageError(
+                f"input.{', input.'.join(exposed)}: a secret value may only be given to a parameter that is declared"
+                " secret",
+                code="secret_exposed",
+            )
+        values = cast("dict[str, Any]", filled.value)
+        foreign = secret_places.keys_named_by_others(schema, ready.task.input, values, filled.secrets)
+        if foreign:
+            raise UsageError(
+                f"input.{', input.'.join(foreign)}: what a workflow is given may not name a key; it may itself",
+                code="foreign_key",
+            )
+
+
+def _type_of(value: object) -> str:
+    """Return what a value is, without saying which: it may be secret."""
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, bool):
+        return "a boolean"
+    return "an object" if isinstance(value, dict) else "a number"
+
+
+def _by_item(count: int, secrets: frozenset[str]) -> dict[int, frozenset[str]]:
+    """Return the secrets of a list by item; where the list itself is one, all of each item."""
+    if "" in secrets:
+        return dict.fromkeys(range(count), frozenset({""}))
+    found: dict[int, set[str]] = {}
+    for pointer in secrets:
+        index, _, rest = pointer[1:].partition("/")
+        found.setdefault(int(index), set()).add(f"/{rest}" if rest else "")
+    return {index: frozenset(inner) for index, inner in found.items()}
