@@ -98,6 +98,30 @@ def bare_image() -> str:
     return name
 
 
+@functools.cache
+def node_image() -> str:
+    """Return the name of an image that has Node and npm beside what `image` has; skips where this machine has none."""
+    node, npm = (shutil.which(program) for program in ("node", "npm"))
+    if node is None or npm is None:
+        pytest.skip("containers with Node are not tested: there is no node or no npm on this machine")
+    name = f"{image()}-node"
+    if not docker("images", "-q", name):
+        memory = io.BytesIO(_archive())
+        with tarfile.open(fileobj=memory, mode="a") as archive:
+            _add_node(archive, Path(node).resolve(), Path(npm).resolve())
+        docker("import", "-c", "ENV PATH=/usr/local/bin:/usr/bin:/bin", "-", name, given=memory.getvalue())
+    return name
+
+
+def _add_node(archive: tarfile.TarFile, node: Path, npm: Path) -> None:
+    """Add Node, and npm as a script beside its folder, wherever this machine has them."""
+    archive.add(node, "usr/bin/node")
+    archive.add(npm.parents[1], "usr/lib/node_modules/npm")
+    _add_link(archive, "usr/bin/npm", f"../lib/node_modules/npm/bin/{npm.name}")
+    _add_text(archive, "usr/bin/env", '#!/bin/sh\nexec /bin/busybox env "$@"\n', mode=0o755)
+    _add_libraries(archive, [node])
+
+
 def _python() -> Path:
     return Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -170,7 +194,7 @@ def _add_link(archive: tarfile.TarFile, name: str, target: str) -> None:
     archive.addfile(entry)
 
 
-def _add_text(archive: tarfile.TarFile, name: str, text: str) -> None:
+def _add_text(archive: tarfile.TarFile, name: str, text: str, mode: int = 0o644) -> None:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(text.encode()), 0o644
+    entry.size, entry.mode = len(text.encode()), mode
     archive.addfile(entry, io.BytesIO(text.encode()))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docker_engine import REPOSITORY, docker, image
+from tests.docker_engine import REPOSITORY, docker, image, node_image
 from tests.e2e.container_story import install
 from tests.image_registry import serving_images
 from tests.pack_files import write_files
@@ -178,6 +180,38 @@ def test_what_a_pack_requires_is_installed_once_for_its_image(run: Run, tmp_path
     deleted = run("pack", "env", "box", "delete", "-j")
     assert (deleted.exit_code, volume in deleted.stdout) == (0, True), deleted.stderr
     assert docker("volume", "ls", "-q", "--filter", f"name={volume}") == ""
+
+
+def npm_package(path: Path) -> None:
+    """Write a package `words` that exports a word."""
+    files = {
+        "package/package.json": '{"name": "words", "version": "1.0.0"}',
+        "package/index.js": "exports.hello = 'hello'\n",
+    }
+    path.parent.mkdir(parents=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+
+
+def test_what_a_node_action_needs_is_installed_once_for_its_image(run: Run, tmp_path: Path) -> None:
+    npm_package(tmp_path / "knotty" / "packages" / "words.tgz")
+    needs = {"name": "knotty", "dependencies": {"words": "file:/pack/packages/words.tgz"}}
+    script = "let given = ''; process.stdin.on('data', d => given += d).on('end', () =>\n"
+    script += "  console.log(require('words').hello, JSON.parse(given).name))\n"
+    write_files(tmp_path / "knotty", {"package.json": json.dumps(needs), "actions/it.js": script})
+    parameters = {"name": {"type": "string"}}
+    install(run, tmp_path, pack="knotty", entry_point="it.js", image=node_image(), parameters=parameters)
+    for _ in range(2):
+        done = run("run", "action", "knotty.it", "name=Ada")
+        assert done.stdout == "hello Ada\n", done.stderr
+    volumes = docker("volume", "ls", "-q", "--filter", "label=attune.pack=knotty").split()
+    assert len(volumes) == 1
+    states = [one["state"] for one in json.loads(run("pack", "env", "knotty", "-j").stdout)]
+    assert states == ["ready", "ready"]
+    assert json.loads(run("pack", "env", "knotty", "delete", "-j").stdout)["deleted"] == volumes
 
 
 def test_a_requirement_that_cannot_be_had_is_told_with_the_installers_words(run: Run, tmp_path: Path) -> None:

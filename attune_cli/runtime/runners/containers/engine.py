@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import Detail, RunFailedError, UnavailableError
+from attune_cli.runtime.clock import monotonic_seconds, pause
 from attune_cli.runtime.runners.containers.address import engine_address, gateway_of, is_of_this_machine
 from attune_cli.runtime.runners.containers.faults import pull_failure, refusal, unreachable
 from attune_cli.runtime.runners.containers.wire import EngineError, Wire
@@ -32,6 +33,8 @@ _PATIENCE_SECONDS = 60
 """How long the engine may think, and how long a pull may say nothing."""
 
 _CONNECTIONS = 32
+_REMOVAL_SECONDS = 20.0
+_LOOK_SECONDS = 0.05
 _INSTALL_SECONDS = 1800
 _TAIL_LINES = 40
 
@@ -102,9 +105,28 @@ class ContainerEngine:
         return True
 
     def remove(self, container: str) -> None:
-        """End a container, however it goes, and remove it; one that is gone is well."""
+        """End a container, however it goes, and remove it; one that is gone is well.
+
+        An engine refuses while another removes it, and when it ends by itself just now: then it is asked again.
+        """
+        give_up = monotonic_seconds() + _REMOVAL_SECONDS
+        while not self._try_to_remove(container):
+            if monotonic_seconds() > give_up:
+                raise UnavailableError(
+                    f"the Docker engine does not remove container {container[:12]}",
+                    code="engine_refused",
+                    hint=f"docker rm -f {container[:12]}",
+                )
+            pause(_LOOK_SECONDS)
+
+    def _try_to_remove(self, container: str) -> bool:
         with self._explained(missing_is_well=True) as client:
             client.remove_container(container, force=True, v=True)
+            return True
+        with self._explained(missing_is_well=True) as client:
+            client.inspect_container(container)
+            return False
+        return True
 
     def ours(self, home_id: str) -> list[Found]:
         """Return the containers that a home has made."""
