@@ -76,7 +76,7 @@ def add(
     """Add a channel; the daemon sends to it. Its URL is kept sealed and never shown.
 
     What can be told: execution.created, .running, .completed, .failed, .timed_out, .cancelled, .abandoned,
-    .finished; event.created; rule.fired; inquiry.created, .responded, .timeout, .cancelled; sensor.failed.
+    .finished; event.created; rule.fired; inquiry.created, .responded, .timeout, .cancelled, .reminder; sensor.failed.
     """
     from attune_cli.running import telling
 

@@ -27,6 +27,7 @@ SHOWN = (
     Column("Version", "version"),
     Column("Home", "home"),
     Column("Executions", "executions"),
+    Column("Open inquiries", "open_inquiries"),
     Column("Pending events", "pending_events"),
 )
 SECTIONS = (

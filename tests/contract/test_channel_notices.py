@@ -14,6 +14,7 @@ from attune_cli.runtime.model.notices import Rate, Subjects, Wish
 from attune_cli.runtime.services.channels import NewChannel, put, set_enabled
 from attune_cli.runtime.services.notices import next_room, room_of, scan
 from attune_cli.runtime.store import channels, enforcements
+from tests.engine.question_stage import ask, respond
 from tests.engine.stage import BAD, Stage
 
 if TYPE_CHECKING:
@@ -136,3 +137,23 @@ def test_enabling_begins_with_what_happens_from_then_on(stage: Stage) -> None:
     with stage.store.write(stage.clock.now()) as tx:
         assert set_enabled(tx, ["ops"], enabled=True)["changed"] == ["ops"]
     assert heard(stage, channel(stage)) == []
+
+
+def test_a_question_says_what_is_asked_and_how_to_answer_and_never_what_was_answered(stage: Stage) -> None:
+    stage.host()
+    ops = add(stage, on=("inquiry.created", "inquiry.reminder", "inquiry.responded", "inquiry.timeout"))
+    schema = {"pin": {"type": "string"}}
+    ask(stage, prompt="Open valve 3?", assigned_to="ben", remind_every=60, response_schema=schema)
+    stage.advance(61)
+    ask(stage, timeout_seconds=5)
+    stage.advance(6)
+    (asked, reminded, other, expired) = heard(stage, ops)
+    assert asked.notice.title == "core.ask asks"
+    assert asked.notice.body.splitlines() == ["Open valve 3?", "for ben", "attune inquiry respond 1"]
+    assert (reminded.name, reminded.notice.level) == ("inquiry.reminder", "warning")
+    assert other.notice.body.splitlines()[-1] == "attune inquiry show 2"  # it is over meanwhile
+    assert expired.notice.title == "nobody answered core.ask in time"
+    respond(stage, "1", {"pin": "90210"})
+    answered = heard(stage, ops)[-1].notice
+    assert "answered by ben" in answered.body
+    assert "90210" not in answered.body

@@ -8,7 +8,13 @@ import pytest
 
 from attune_cli.runtime.clock import SECOND
 from attune_cli.runtime.model.actions import Retry
-from attune_cli.runtime.reactions.platform_triggers import EXECUTION_FINISHED, RULE_FIRED
+from attune_cli.runtime.reactions.platform_triggers import (
+    EXECUTION_FINISHED,
+    INQUIRY_CREATED,
+    INQUIRY_RESPONDED,
+    RULE_FIRED,
+)
+from tests.engine.question_stage import ASK, ask, respond
 from tests.engine.stage import BAD, GOOD
 
 if TYPE_CHECKING:
@@ -168,3 +174,30 @@ def test_a_tick_that_changes_nothing_writes_nothing(watching: ReactionStage) -> 
     before = watching.store.connection.total_changes
     watching.tick()
     assert watching.store.connection.total_changes == before
+
+
+# --- inquiries
+
+
+def test_questions_and_answers_set_rules_off(stage: ReactionStage) -> None:
+    stage.action("demo.tell")
+    for name, trigger in (("asked", INQUIRY_CREATED), ("answered", INQUIRY_RESPONDED)):
+        stage.rule(name, trigger, action_ref="demo.tell", trigger_params={"action_ref": "core.*"})
+    stage.tick()
+    execution = ask(stage, prompt="Open valve 3?", assigned_to="ben")
+    (asked,) = stage.events_of(INQUIRY_CREATED)
+    assert (asked.payload["inquiry"], asked.payload["execution"]) == (1, execution)
+    assert (asked.payload["prompt"], asked.payload["assigned_to"]) == ("Open valve 3?", "ben")
+    respond(stage, "1", {"approved": True})
+    (answered,) = stage.events_of(INQUIRY_RESPONDED)
+    assert answered.payload["responded_by"] == "ben"
+    assert "approved" not in str(answered.payload)
+
+
+def test_a_rule_that_asks_is_not_set_off_by_its_own_question(stage: ReactionStage) -> None:
+    stage.define("action", ASK.action)
+    stage.rule("ask", INQUIRY_CREATED, action_ref="core.ask")
+    stage.tick()
+    ask(stage)
+    assert len(stage.events_of(INQUIRY_CREATED)) == 1
+    assert stage.store.connection.execute("SELECT count(*) FROM inquiry").fetchone() == (2,)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from attune_cli.runtime.model.refs import pack_of
-from attune_cli.runtime.model.states import TERMINAL
+from attune_cli.runtime.model.states import TERMINAL, Status
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _BY_TYPE: Mapping[str, str] = {
     "inquiry_responded": "inquiry.responded",
     "inquiry_timeout": "inquiry.timeout",
     "inquiry_cancelled": "inquiry.cancelled",
+    "inquiry_reminder": "inquiry.reminder",
 }
 _BY_STATUS: Mapping[str, str] = {
     "running": "execution.running",
@@ -57,7 +58,9 @@ _LEVELS: Mapping[str, Level] = {
     "sensor.failed": "failure",
     "execution.completed": "success",
     "execution.cancelled": "warning",
+    "execution.timed_out": "failure",
     "inquiry.created": "warning",
+    "inquiry.reminder": "warning",
     "inquiry.timeout": "warning",
 }
 
@@ -71,7 +74,7 @@ def names_of(notification_type: str, status: str | None, *, timed_out: bool = Fa
         name = _BY_TYPE.get(notification_type)
         return () if name is None else (name,)
     names = [name for name in (_BY_STATUS.get(status or ""),) if name is not None]
-    if timed_out:
+    if timed_out or status == Status.TIMEOUT:
         names.insert(0, "execution.timed_out")
     if status in TERMINAL:
         names.append("execution.finished")

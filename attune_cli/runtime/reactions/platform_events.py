@@ -10,12 +10,14 @@ from attune_cli.runtime.engine.limits import CHANGES_PER_TICK
 from attune_cli.runtime.model.states import TERMINAL
 from attune_cli.runtime.reactions.platform_triggers import (
     EXECUTION_FINISHED,
+    INQUIRY_CREATED,
+    INQUIRY_RESPONDED,
     PLATFORM_TRIGGERS,
     RULE_FIRED,
     is_its_own,
     mismatch,
 )
-from attune_cli.runtime.store import enforcements, events, executions, notifications
+from attune_cli.runtime.store import enforcements, events, executions, inquiries, notifications
 from attune_cli.runtime.store.meta import put, remove, value
 from attune_cli.values import immutable
 
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
 _CURSOR = "platform_events_cursor"
 """Names the last change that has been looked at, while rules want any."""
 
-_CHANGES = {EXECUTION_FINISHED: "execution_status_changed", RULE_FIRED: "enforcement_created"}
+_CHANGES = {
+    EXECUTION_FINISHED: "execution_status_changed",
+    RULE_FIRED: "enforcement_created",
+    INQUIRY_CREATED: "inquiry_created",
+    INQUIRY_RESPONDED: "inquiry_responded",
+}
 """The changes that fire each trigger."""
 
 _ENDED = tuple(sorted(str(status) for status in TERMINAL))
@@ -114,6 +121,8 @@ def _happening(tx: Transaction, wanted: Wanted, change: Notification) -> _Happen
     if change.notification_type == "enforcement_created":
         enforcement = enforcements.get(tx, change.entity_id) if RULE_FIRED in wanted else None
         return None if enforcement is None else _rule_fired(tx, enforcement)
+    if change.entity_type == "inquiry":
+        return _inquiry_changed(tx, wanted, change)
     if EXECUTION_FINISHED not in wanted or json.loads(change.payload)["status"] not in _ENDED:
         return None
     execution = executions.get(tx, change.entity_id)
@@ -147,6 +156,37 @@ def _execution_finished(execution: Execution) -> _Happening:
         key=f"execution:{execution.id}",
         cause=execution.id,
         depth=execution.depth,
+    )
+
+
+def _inquiry_changed(tx: Transaction, wanted: Wanted, change: Notification) -> _Happening | None:
+    is_new = change.notification_type == "inquiry_created"
+    trigger_ref = INQUIRY_CREATED if is_new else INQUIRY_RESPONDED
+    inquiry = inquiries.get(tx, change.entity_id) if trigger_ref in wanted else None
+    asking = None if inquiry is None else executions.get(tx, inquiry.execution)
+    if inquiry is None or asking is None:
+        return None
+    top = executions.get(tx, inquiry.root) or asking
+    payload: dict[str, Any] = {
+        "inquiry": inquiry.id,
+        "execution": asking.id,
+        "root": inquiry.root,
+        "action_ref": asking.action_ref,
+        "pack_ref": asking.action_ref.partition(".")[0],
+        "rule_ref": top.rule_ref,
+    }
+    if is_new:
+        timeout_at = None if inquiry.timeout_at is None else rfc3339(inquiry.timeout_at)
+        payload |= {"prompt": inquiry.prompt, "assigned_to": inquiry.assigned_to, "timeout_at": timeout_at}
+    else:
+        answered_at = None if inquiry.responded_at is None else rfc3339(inquiry.responded_at)
+        payload |= {"responded_by": inquiry.responded_by, "responded_at": answered_at}
+    return _Happening(
+        trigger_ref=trigger_ref,
+        payload=payload,
+        key=f"inquiry:{inquiry.id}",
+        cause=asking.id,
+        depth=asking.depth,
     )
 
 

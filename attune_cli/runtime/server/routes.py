@@ -11,7 +11,16 @@ from starlette.routing import Route, WebSocketRoute
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.model.webhooks import Refusal
-from attune_cli.runtime.server import answers, events, health, sign_in, streams, webhooks, websocket
+from attune_cli.runtime.server import (
+    answers,
+    events,
+    health,
+    inquiries,
+    sign_in,
+    streams,
+    webhooks,
+    websocket,
+)
 from attune_cli.runtime.server.unread import UnreadBodies
 
 if TYPE_CHECKING:
@@ -33,6 +42,12 @@ ROUTES = (
     Route(f"{API}/events", events.create, methods=["POST"]),
     Route(f"{API}/events", events.list_events),
     Route(f"{API}/events/{{id}}", events.show),
+    Route(f"{API}/inquiries", inquiries.create, methods=["POST"]),
+    Route(f"{API}/inquiries", inquiries.list_inquiries),
+    Route(f"{API}/inquiries/status/{{status}}", inquiries.list_by_status),
+    Route(f"{API}/inquiries/{{id}}", inquiries.show),
+    Route(f"{API}/inquiries/{{id}}/respond", inquiries.respond, methods=["POST"]),
+    Route(f"{API}/executions/{{id}}/inquiries", inquiries.list_of_execution),
     Route(f"{API}/executions/stream", streams.executions_stream),
     Route(f"{API}/executions/{{id}}/logs/{{stream}}", streams.log_bytes),
     Route(f"{API}/executions/{{id}}/logs/{{stream}}/stream", streams.log_stream),

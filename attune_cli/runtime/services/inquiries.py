@@ -113,7 +113,7 @@ def _id_of(tx: Transaction, word: str) -> int:
 
 
 def show(tx: Transaction, word: str) -> Record:
-    """Return one inquiry, with the votes given so far."""
+    """Return one inquiry, with the votes given so far; see `find`."""
     return inquiry_record(tx, find(tx, word))
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.runtime.clock import SECOND
+from attune_cli.runtime.clock import SECOND, rfc3339
 from attune_cli.runtime.model.notices import Notice, Wish, level_of, names_of
 from attune_cli.runtime.services.channels import EVERY_CHANNEL
 from attune_cli.runtime.store import definitions, executions, notifications
@@ -105,6 +105,8 @@ def _compose(tx: Transaction, change: Notification, payload: dict[str, Any], nam
     elif kind == "sensor":
         title = f"sensor {payload.get('sensor_ref')} failed"
         lines = [str(payload.get("error") or "")]
+    elif kind == "inquiry":
+        return _of_inquiry(tx, change, names)
     else:
         title = f"{kind} {number} {change.notification_type.removeprefix(f'{kind}_')}"
     lines.append(f"attune {kind} show {payload['sensor_ref'] if kind == 'sensor' else number}")
@@ -123,6 +125,35 @@ def _of_execution(
     if payload.get("rule_ref"):
         lines.append(f"because of rule {payload['rule_ref']}")
     return f"{payload['action_ref']} {happened}", lines
+
+
+_OF_INQUIRIES = {
+    "inquiry_created": "{ref} asks",
+    "inquiry_reminder": "{ref} still waits for an answer",
+    "inquiry_responded": "{ref} has its answer",
+    "inquiry_timeout": "nobody answered {ref} in time",
+    "inquiry_cancelled": "the question of {ref} was withdrawn",
+}
+
+
+def _of_inquiry(tx: Transaction, change: Notification, names: Sequence[str]) -> Notice:
+    """Say what is asked and how to answer, or what became of it; never what was answered."""
+    from attune_cli.runtime.store import inquiries
+
+    number = change.entity_id
+    payload: dict[str, Any] = json.loads(change.payload)
+    title = _OF_INQUIRIES.get(change.notification_type, "{ref}").format(ref=payload.get("action_ref"))
+    inquiry = inquiries.get(tx, number)
+    lines: list[str] = []
+    if inquiry is not None:
+        # What is cut has to be the prompt, which may be long, not how to answer it.
+        lines.append(inquiry.prompt[: _BODY_CHARACTERS // 2])
+        lines += [f"for {inquiry.assigned_to}"] if inquiry.assigned_to else []
+        lines += [f"until {rfc3339(inquiry.timeout_at)}"] if inquiry.timeout_at and inquiry.is_pending else []
+        lines += [f"answered by {inquiry.responded_by}"] if inquiry.responded_by else []
+    is_open = inquiry is not None and inquiry.is_pending
+    lines.append(f"attune inquiry {'respond' if is_open else 'show'} {number}")
+    return Notice(title=title, body="\n".join(lines)[:_BODY_CHARACTERS], level=level_of(names))
 
 
 @immutable(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.clock import rfc3339
-from attune_cli.runtime.store import events, execution_search, overview, sensors
+from attune_cli.runtime.store import events, execution_search, inquiries, overview, sensors
 
 if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
@@ -16,8 +16,9 @@ _MOST_EVENTS = 100_000
 
 
 def describe(tx: Transaction, *, is_daemon_running: bool) -> dict[str, Any]:
-    """Return `executions` by status, `pending_events`, `next_timers` and `sensors`."""
+    """Return `executions` by status, `open_inquiries`, `pending_events`, `next_timers` and `sensors`."""
     return {
+        "open_inquiries": inquiries.count_pending(tx),
         "executions": execution_search.live_counts(tx),
         "pending_events": events.backlog(tx, limit=_MOST_EVENTS),
         "next_timers": [
