@@ -89,12 +89,16 @@ def cancel_ownerless(tx: Transaction, execution: Execution) -> None:
     """Carry out the cancel of an execution that nobody owns: anybody may change it."""
     if execution.host is not None or executions.cancel_ownerless(tx, execution.id):
         return
-    from attune_cli.runtime.services.inquiry_settling import cancel_waiting
-    from attune_cli.runtime.store import inquiries
+    from attune_cli.runtime.services import inquiry_settling, workflow_cancelling
+    from attune_cli.runtime.store import inquiries, workflows
 
     waiting = executions.startable(tx, execution.id)
-    if waiting is not None and inquiries.of_execution(tx, execution.id) is not None:
-        cancel_waiting(tx, waiting)
+    if waiting is None:
+        return
+    if workflows.get(tx, execution.id) is not None:
+        workflow_cancelling.cancel(tx, waiting)
+    elif inquiries.of_execution(tx, execution.id) is not None:
+        inquiry_settling.cancel_waiting(tx, waiting)
 
 
 def result_value(record: Record, stdout: Path) -> object:

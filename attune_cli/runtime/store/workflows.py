@@ -148,11 +148,11 @@ def resume(tx: Transaction, execution: int) -> bool:
 def live_below(tx: Transaction, execution: int) -> list[int]:
     """Return the workflows that have begun and go on among an execution and all below it, the upper ones first."""
     rows = tx.execute(
-        """WITH RECURSIVE meant (id, depth) AS (
+        """WITH RECURSIVE meant (id, below) AS (
              SELECT :id, 0
-             UNION SELECT child.id, depth + 1 FROM execution AS child JOIN meant ON child.parent = meant.id)
+             UNION SELECT child.id, meant.below + 1 FROM execution AS child JOIN meant ON child.parent = meant.id)
            SELECT w.execution FROM meant JOIN workflow_execution AS w ON w.execution = meant.id
-           JOIN execution AS e ON e.id = w.execution WHERE e.finished IS NULL ORDER BY depth, w.execution""",
+           JOIN execution AS e ON e.id = w.execution WHERE e.finished IS NULL ORDER BY meant.below, w.execution""",
         {"id": execution},
     ).fetchall()
     return [int(row[0]) for row in rows]

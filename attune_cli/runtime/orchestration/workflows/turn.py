@@ -28,7 +28,12 @@ from attune_cli.runtime.model.workflows.states import (
 from attune_cli.runtime.orchestration.workflows.outputs import output_of
 from attune_cli.runtime.orchestration.workflows.results import Results
 from attune_cli.runtime.orchestration.workflows.scopes import Surroundings
-from attune_cli.runtime.services.workflows import cancel_children, end_if_over, outcome_of, settle_tasks
+from attune_cli.runtime.services.workflow_cancelling import (
+    cancel_children,
+    end_if_over,
+    outcome_of,
+    settle_tasks,
+)
 from attune_cli.runtime.store import executions, workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
@@ -142,7 +147,10 @@ class Turn:
                 )
             except AttuneError as error:
                 workflow_tasks.set_error(self._tx, row.id, _error(error))
-                return True  # looked at again when what runs of it is over
+                # Otherwise it is looked at again when what runs of it is over.
+                if workflow_children.count_live(self._tx, row.id) == 0:
+                    self._end(row, TaskStatus.FAILED, _error(error))
+                return True
         return True
 
     def _over(self, row: TaskRow) -> None:

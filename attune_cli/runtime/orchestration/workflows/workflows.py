@@ -14,7 +14,7 @@ from attune_cli.runtime.model.workflows.states import TaskStatus
 from attune_cli.runtime.orchestration.workflows.plans import Plans
 from attune_cli.runtime.orchestration.workflows.starting import Starter
 from attune_cli.runtime.orchestration.workflows.turn import Turn, failed_outcome, give_up
-from attune_cli.runtime.services.workflows import cancel
+from attune_cli.runtime.services.workflow_cancelling import cancel
 from attune_cli.runtime.store import executions, workflow_tasks, workflows
 
 if TYPE_CHECKING:
