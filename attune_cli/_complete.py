@@ -26,6 +26,7 @@ _QUERIES = {
           'core.intervaltimer', 'core.crontimer', 'core.datetimetimer', 'core.rruletimer') ORDER BY ref""",
     "event": "SELECT id, trigger_ref FROM event ORDER BY id DESC LIMIT 50",
     "enforcement": "SELECT id, rule_ref || ' ' || status FROM enforcement ORDER BY id DESC LIMIT 50",
+    "inquiry": "SELECT id, prompt FROM inquiry WHERE status = 'pending' ORDER BY id LIMIT 50",
     "execution": "SELECT id, action_ref || ' ' || status FROM execution ORDER BY id DESC LIMIT 50",
     "task": """
         SELECT task.value ->> 'name', coalesce(task.value ->> 'action', task.value ->> 'type')

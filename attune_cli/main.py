@@ -27,6 +27,8 @@ class Attune(Root):
     nouns: ClassVar[Mapping[str, tuple[str, str]]] = {
         "run": (f"{_COMMANDS}.run", "Run an action, a workflow, a file or a command, and keep its record."),
         "execution": (f"{_COMMANDS}.execution", "Look at, wait for, cancel and retry what ran."),
+        "inquiry": (f"{_COMMANDS}.inquiry", "Look at what runs ask people, and answer it."),
+        "inbox": (f"{_COMMANDS}.inbox", "Pick and answer what waits for you."),
         "action": (f"{_COMMANDS}.action", "Look at the actions of installed packs."),
         "workflow": (f"{_COMMANDS}.workflow", "Look at, draw, check and write workflows."),
         "sensor": (f"{_COMMANDS}.sensor", "Look at sensors, try them, and see what they write."),
@@ -60,6 +62,7 @@ class Attune(Root):
     }
     aliases: ClassVar[Mapping[str, str]] = {
         "executions": "execution",
+        "inquiries": "inquiry",
         "actions": "action",
         "packs": "pack",
         "workflows": "workflow",

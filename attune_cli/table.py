@@ -136,14 +136,15 @@ def _line(
 ) -> str:
     cells: list[str] = []
     for index, (text, width, column) in enumerate(zip(texts, widths, columns, strict=True)):
-        short = _cut(text, width)
+        short = cut(text, width)
         padding = " " * (width - display_width(short))
         shown = paint(short, styles[index], on=True) if styles else short
         cells.append(padding + shown if column.kind in _RIGHT else shown + padding)
     return _GAP.join(cells).rstrip()
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
+    """Return as much of a text as fits so many columns, with an ellipsis where something is missing."""
     if display_width(text) <= width:
         return text
     while text and display_width(text) > width - 1:

@@ -44,6 +44,7 @@ _OF_OPTION = {
     "--event": (":event",),
     "--mode": get_args(RuleMode),
     "--parent": (":execution",),
+    "--on-inquiry": ("prompt", "wait", "fail"),
 }
 _OF_WORD = {
     "ACTION": (":action",),
@@ -52,6 +53,7 @@ _OF_WORD = {
     "TRIGGER": (":trigger",),
     "TIMER": (":timer",),
     "EVENT": (":event",),
+    "INQUIRY": (":inquiry",),
     "ENFORCEMENT": (":enforcement",),
     "REF|FILE": (":rule", ":files"),
     "KEY=VALUE": (":parameter",),

@@ -1,5 +1,6 @@
 """`attune execution`: look at, wait for, cancel, repeat and prune what ran (cli.md 3.9, Executions)."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 from typer import Argument, Option
@@ -168,10 +169,14 @@ def wait(
     ids: Words,
     any_: Annotated[bool, Option("--any", help="Until one of them ended.")] = False,
     timeout: Annotated[str | None, Option("--timeout", metavar="D", help="Stop waiting; exit 8.")] = None,
+    on_inquiry: Annotated[
+        str, Option("--on-inquiry", metavar="prompt|wait|fail", help="When one of them asks; fail: exit 7.")
+    ] = "wait",
 ) -> int:
     """Wait for executions to end; those that nobody runs are run here. Exits as they ended."""
+    from attune_cli.running.asking import on_inquiry_of
     from attune_cli.running.listing import read_words
-    from attune_cli.running.options import seconds_of
+    from attune_cli.running.options import read_on_inquiry, seconds_of
     from attune_cli.running.viewing import wait_for
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store
@@ -180,8 +185,11 @@ def wait(
     store = open_store(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         found = [executions.find(tx, word) for word in read_words(ids)]
-    with progress(context, "waiting"):
-        return wait_for(context, store, found, any_one=any_, give_up_seconds=seconds_of("--timeout", timeout))
+    seconds = seconds_of("--timeout", timeout)
+    mode = on_inquiry_of(context, read_on_inquiry(on_inquiry))
+    # A spinner would draw over what is asked.
+    with nullcontext() if mode == "prompt" else progress(context, "waiting"):
+        return wait_for(context, store, found, any_one=any_, give_up_seconds=seconds, on_inquiry=mode)
 
 
 @app.command("watch", examples=["attune execution watch 12", "attune execution watch @last -j"])
@@ -232,6 +240,9 @@ def retry(
     queue_offline: Annotated[
         bool, Option("--queue-offline", help="With --detach: keep it for later.")
     ] = False,
+    on_inquiry: Annotated[
+        str | None, Option("--on-inquiry", metavar="prompt|wait|fail", help="When it asks; fail: exit 7.")
+    ] = None,
 ) -> int:
     """Run an execution again, with the same parameters or some replaced; exits as the new one ended."""
     from attune_cli.running.changing import retry_executions
@@ -244,6 +255,7 @@ def retry(
         no_logs=no_logs,
         detach=detach,
         queue_offline=queue_offline,
+        on_inquiry=on_inquiry,
     )
     return retry_executions(context, id_, options)
 

@@ -60,6 +60,15 @@ OnInterrupt = Annotated[
 ]
 Propagate = Annotated[bool, Option("--propagate-exit-code", help="Exit with the action's own code.")]
 EngineChoice = Annotated[str, Option("--engine", metavar="auto|here|daemon", help="Who runs it.")]
+OnInquiry = Annotated[
+    str | None,
+    Option(
+        "--on-inquiry",
+        metavar="prompt|wait|fail",
+        help="When it asks; prompt on terminals, else wait. fail: 7.",
+    ),
+]
+As = Annotated[str | None, Option("--as", metavar="NAME", help="Who asks for it; default: your login.")]
 Image = Annotated[str | None, Option("--image", metavar="IMAGE", help="Run it in a container of this image.")]
 At = Annotated[str | None, Option("--at", metavar="T", help="Not before this time.")]
 In = Annotated[str | None, Option("--in", metavar="D", help="Not before this much time has passed.")]
@@ -98,6 +107,8 @@ def action(
     on_interrupt: OnInterrupt = "cancel",
     propagate_exit_code: Propagate = False,
     engine: EngineChoice = "auto",
+    on_inquiry: OnInquiry = None,
+    as_: As = None,
     at: At = None,
     in_: In = None,
     image: Image = None,
@@ -113,6 +124,7 @@ def action(
         detach=detach, queue_offline=queue_offline, timeout=timeout, wait_timeout=wait_timeout, result=result,
         no_logs=no_logs, log_prefix=log_prefix, key=key, if_running=if_running, trace=trace,
         on_interrupt=on_interrupt, propagate_exit_code=propagate_exit_code, engine=engine, at=at, in_=in_,
+        on_inquiry=on_inquiry, person=as_,
     )  # fmt: skip
     return run_action(context, ref, options, image=image)
 
@@ -184,6 +196,8 @@ def file(
     no_logs: NoLogs = False,
     key: Key = None,
     propagate_exit_code: Propagate = False,
+    on_inquiry: OnInquiry = None,
+    as_: As = None,
 ) -> int:
     """Run a script, or what a YAML file defines, without installing it; here, with your environment."""
     from attune_cli.running.options import RunOptions
@@ -191,7 +205,7 @@ def file(
 
     options = RunOptions.read(
         items=items, params=params, env=env, env_file=env_file, label=label, timeout=timeout, result=result,
-        no_logs=no_logs, key=key, propagate_exit_code=propagate_exit_code,
+        no_logs=no_logs, key=key, propagate_exit_code=propagate_exit_code, on_inquiry=on_inquiry, person=as_,
     )  # fmt: skip
     return run_file(context, path, options)
 
@@ -219,6 +233,8 @@ def exec_(
     key: Key = None,
     propagate_exit_code: Propagate = False,
     image: Image = None,
+    on_inquiry: OnInquiry = None,
+    as_: As = None,
 ) -> int:
     """Run a command line here, with your environment, or in a container without it; keep its output and its end."""
     from attune_cli.running.options import RunOptions
@@ -226,6 +242,6 @@ def exec_(
 
     options = RunOptions.read(
         env=env, env_file=env_file, label=label, timeout=timeout, result=result, no_logs=no_logs, key=key,
-        propagate_exit_code=propagate_exit_code,
+        propagate_exit_code=propagate_exit_code, on_inquiry=on_inquiry, person=as_,
     )  # fmt: skip
     return run_command(context, command, name, options, image=image)

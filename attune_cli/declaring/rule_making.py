@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attune_cli.answering.editing import edited
 from attune_cli.context import confirm
 from attune_cli.declaring.rule_documents import read_rule, rule_document
 from attune_cli.declaring.rule_words import RuleReader
@@ -25,6 +21,7 @@ from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from attune_cli.context import Context
     from attune_cli.declaring.rule_words import RuleWords
@@ -150,33 +147,21 @@ def edit_rule(context: Context, ref: str) -> None:
     store = open_store(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         before = yaml_text(rule_document(rules.definition_of(rules.find(tx, ref))))
-    text, complaint = before, ""
+    text = before
+    complaints: list[str] = []
     while True:
-        edited = _edited(complaint + text)
-        if edited == text:
+        after = edited(text, complaints)
+        if after == text:
             raise CancelledError("nothing changed", code="declined")
-        text = edited
+        text = after
         try:
             kept = _keep_edited(store, ref, text)
             warn_of_doubts(context, kept.doubts)
             _tell(context, kept)
         except AttuneError as error:
-            lines = [error.message, *(f"  {one.path}: {one.message}" for one in error.details)]
-            complaint = "".join(f"#! {line}\n" for line in lines)
+            complaints = [error.message, *(f"  {one.path}: {one.message}" for one in error.details)]
         else:
             return
-
-
-def _edited(text: str) -> str:
-    """Return what the editor leaves of a text, without what was said above it."""
-    with tempfile.NamedTemporaryFile("w+", suffix=".yaml", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        if subprocess.run([*shlex.split(editor), file.name], check=False).returncode != 0:
-            raise CancelledError(f"{editor} ended badly; nothing changed", code="declined")
-        lines = Path(file.name).read_text("utf-8").splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith("#!"))
 
 
 def _keep_edited(store: Store, ref: str, text: str) -> Kept:

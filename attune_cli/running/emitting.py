@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import AttuneError, Detail, PendingError, UnavailableError, UsageError
+from attune_cli.running.asking import Asking
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended
 from attune_cli.running.follow import LOOK_SECONDS, exit_code_of
@@ -210,8 +211,9 @@ def _wait(context: Context, store: Store, event_id: int, delivery: Delivery) -> 
         pause(LOOK_SECONDS)
     found = _started(store, event_id)
     attendant = Attendant(context, store, adopt=lambda one: start_background_host(context, one))
-    ended = Waiting(store, found, any_one=False, attendant=attendant, give_up_seconds=left())
-    return _tell(context, store, event_id, ended.until_over(pause))
+    asking = Asking(context, store, mode="wait")
+    waiting = Waiting(store, found, any_one=False, attendant=attendant, asking=asking, give_up_seconds=left())
+    return _tell(context, store, event_id, waiting.until_over(pause))
 
 
 def _is_undecided(store: Store, event_id: int) -> bool:
@@ -250,7 +252,8 @@ def _emit_here(context: Context, store: Store, new: NewEvent) -> int:
         found = _started(reading, taken.id)
         attendant = Attendant(context, reading, own_host=host.id)
         with cancelled_by_signals(host, [one.id for one in found], context) as received:
-            waiting = Waiting(reading, found, any_one=False, attendant=attendant, give_up_seconds=None)
+            asking = Asking(context, reading, mode="wait")
+            waiting = Waiting(reading, found, any_one=False, attendant=attendant, asking=asking)
             ended = waiting.until_over(host.wait)
     code = _tell(context, reading, taken.id, ended)
     reading.close()

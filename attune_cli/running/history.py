@@ -30,6 +30,7 @@ def list_all(
     limit: int | None,
     fail_empty: bool,
     meant: Subjects,
+    goes_by_id: bool = True,
 ) -> None:
     """Print records, newest first; `find` returns at most so many of them. A note says when there are more.
 
@@ -46,7 +47,8 @@ def list_all(
         raise NotFoundError("nothing meets this", code="empty")
     context.out.records(shown, columns)
     if len(found) > len(shown):
-        context.out.note(f"there are more: --all, or --after {shown[-1]['id']}")
+        further = f", or --after {shown[-1]['id']}" if goes_by_id else ", or a larger --limit"
+        context.out.note(f"there are more: --all{further}")
 
 
 def show_all(

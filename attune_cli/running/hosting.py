@@ -6,24 +6,27 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from attune_cli.errors import PendingError
+from attune_cli.errors import CancelledError, NeedsAnswerError, PendingError
+from attune_cli.running.asking import Asking, on_inquiry_of
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended, present
-from attune_cli.running.follow import LOOK_SECONDS, Follower, sinks
+from attune_cli.running.follow import LOOK_SECONDS, WAITING_SECONDS, Follower, sinks
 from attune_cli.running.preparing import Preparations
 from attune_cli.runtime.clock import SystemClock, pause
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.host import connect_again
 from attune_cli.runtime.inline_host import InlineHost
+from attune_cli.runtime.services.executions import show
 from attune_cli.runtime.services.submission import submit
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
 
     from attune_cli.context import Context
@@ -74,8 +77,22 @@ class Work:
         execution_id: int,
         wait: Callable[[float], object],
         attendant: Attendant,
+        *,
+        failing: Callable[[], object] = lambda: None,
     ) -> Execution:
-        """Follow an execution to its end, or until --wait-timeout."""
+        """Follow an execution to its end, or until --wait-timeout; asks here what it asks, where it may.
+
+        `failing` raises when there is nothing to be waited for any more.
+        """
+        asking = Asking(
+            self.context, store, mode=on_inquiry_of(self.context, self.options.on_inquiry),
+            name=self.options.person, give_up_seconds=self.options.wait_timeout_seconds, unwanted=failing,
+        )  # fmt: skip
+
+        def look_after(waiting: Sequence[Execution]) -> None:
+            attendant.look_after(waiting)
+            asking.look_after(waiting)
+
         follower = Follower(
             self.context.home,
             store,
@@ -83,10 +100,17 @@ class Work:
             wait,
             retried=self.tell_retry,
             preparing=Preparations(self.context, store).tell,
-            look_after=attendant.look_after,
+            look_after=look_after,
             give_up_seconds=self.options.wait_timeout_seconds,
         )
-        return follower.follow(execution_id)
+        try:
+            return follower.follow(execution_id)
+        except NeedsAnswerError:
+            if not self.context.out.is_text:
+                with store.read(SystemClock().now()) as tx:
+                    record = show(tx, str(execution_id))
+                self.context.out.record(record)
+            raise
 
 
 def run_here(work: Work, submission: Submission) -> int:
@@ -105,8 +129,35 @@ def run_here(work: Work, submission: Submission) -> int:
             started.append(submitted.id)
             if received:
                 host.cancel_tree(submitted.id, signal.Signals(received[0]).name)
-            execution = follow_in(host, work, submitted.id)
+            execution = _follow_or_leave(host, work, submitted.id, received)
     return present(context, execution, work.options, received)
+
+
+def _follow_or_leave(host: InlineHost, work: Work, execution_id: int, received: Sequence[int]) -> Execution:
+    """Follow an execution; when its question is left open, what else is on in its tree ends before this host does."""
+    try:
+        return follow_in(host, work, execution_id)
+    except (CancelledError, NeedsAnswerError):
+        let_end(host, work.context)
+        if not received:
+            raise
+    cancelled = replace(work, options=replace(work.options, no_logs=True, on_inquiry="wait"))
+    return follow_in(host, cancelled, execution_id)
+
+
+def let_end(host: InlineHost, context: Context) -> None:
+    """Start nothing more, and wait for what is on."""
+    host.drain()
+    others = host.count_running()
+    if others:
+        told = (
+            "1 other run of it goes on and ends"
+            if others == 1
+            else f"{others} other runs of it go on and end"
+        )
+        context.out.note(f"{told} first; once more to cancel all")
+    while host.count_running():
+        host.wait(WAITING_SECONDS)
 
 
 def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:
@@ -118,7 +169,7 @@ def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:
     reading = connect_again(work.context.home, work.context.settings)
     try:
         attendant = Attendant(work.context, reading, adopt=take, own_host=host.id)
-        return work.follow(reading, execution_id, host.wait, attendant)
+        return work.follow(reading, execution_id, host.wait, attendant, failing=host.check)
     finally:
         reading.close()
 

@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from attune_cli.errors import UsageError, did_you_mean
+from attune_cli.running.asking import ON_INQUIRY, OnInquiry
 from attune_cli.running.pairs import read_pairs
 from attune_cli.runtime.clock import SECOND, Instant, SystemClock, parse_rfc3339
 from attune_cli.runtime.model.quantities import parse_duration
@@ -37,9 +38,11 @@ class RunOptions:
     on_interrupt: Literal["cancel", "detach"] = "cancel"
     propagate_exit_code: bool = False
     engine: Literal["auto", "here", "daemon"] = "auto"
-    due: Instant = 0
+    on_inquiry: OnInquiry | None = None
+    """None: people at a terminal are asked, scripts wait."""
     person: str | None = None
-    """Who asks; None: whoever runs this process."""
+    """Who asks for it; None: who is logged in."""
+    due: Instant = 0
 
     @classmethod
     def read(cls, **given: Any) -> RunOptions:  # noqa: ANN401 - the options as Typer gives them
@@ -69,9 +72,18 @@ class RunOptions:
             on_interrupt=given.get("on_interrupt", "cancel"),
             propagate_exit_code=given.get("propagate_exit_code", False),
             engine=given.get("engine", "auto"),
+            on_inquiry=read_on_inquiry(given.get("on_inquiry")),
+            person=check_name(given.get("person")),
             due=_due(given.get("at"), given.get("in_")),
-            person=given.get("person"),
         )
+
+
+def read_on_inquiry(word: str | None) -> OnInquiry | None:
+    """Read `--on-inquiry`; raises UsageError."""
+    if word is None:
+        return None
+    check_choice("--on-inquiry", word, ON_INQUIRY)
+    return next(one for one in ON_INQUIRY if one == word)
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
@@ -88,6 +100,13 @@ def check_text(option: str, *words: str) -> None:
             word.encode()
         except UnicodeEncodeError as error:
             raise UsageError(f"{option} {word!r} is no UTF-8 text") from error
+
+
+def check_name(name: str | None) -> str | None:
+    """Return the value of `--as`; raises UsageError for one that nobody can have."""
+    if name is not None and not (name.strip() and name.isprintable()):
+        raise UsageError(f"--as {name!r} is no name", hint="--as NAME")
+    return name
 
 
 def seconds_of(option: str, text: str | None) -> float | None:

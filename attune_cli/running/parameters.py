@@ -26,6 +26,8 @@ class ParameterReader:
     schema: Schema
     templates: bool = False
     """Whether text with `{{` in it is left as it is, because what it becomes is known later."""
+    keys: bool = True
+    """Whether `key://REF` stands for a key's value."""
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     faults: list[Detail] = field(default_factory=list[Detail])
     warnings: list[str] = field(default_factory=list[str])
@@ -44,9 +46,9 @@ class ParameterReader:
         else:
             self.faults.append(Detail("--params", "expected an object"))
 
-    def whole(self, text: str) -> object:
+    def whole(self, text: str, option: str = "--params") -> object:
         """Return a document of any kind, given as for `--params`; raises ValueError."""
-        return self._document(text)
+        return self._document(text, option)
 
     def read_items(self, items: Sequence[str]) -> None:
         """Take in positional items; a later one overrides `--params`."""
@@ -79,9 +81,8 @@ class ParameterReader:
 
     def _warn_of_secret(self, name: str, text: str) -> None:
         if is_secret(self.schema, self._path(name)) and not _is_elsewhere(text):
-            self.warnings.append(
-                f"{name} is secret, and a command line can be read by others: {name}=@FILE or {name}=key://REF"
-            )
+            ways = f"{name}=@FILE or {name}=key://REF" if self.keys else f"{name}=@FILE"
+            self.warnings.append(f"{name} is secret, and a command line can be read by others: {ways}")
 
     def _path(self, name: str) -> tuple[str, ...]:
         """Return the members a name leads to: dots go into objects, unless a parameter is called so."""
@@ -121,10 +122,10 @@ class ParameterReader:
         except RecursionError as error:
             raise ValueError(_TOO_DEEP) from error
 
-    def _document(self, text: str) -> object:
+    def _document(self, text: str, option: str = "--params") -> object:
         if text == "-" or text.startswith("@"):
             return _parse_document(self._file(text.removeprefix("@")), text)
-        return _parse_document(text, "--params")
+        return _parse_document(text, option)
 
     def _file(self, name: str) -> str:
         if name != "-":

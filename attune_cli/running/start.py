@@ -12,6 +12,8 @@ from attune_cli.errors import NotFoundError, UnavailableError, UsageError
 from attune_cli.running.hosting import Work, run_apart, run_here, run_in_daemon
 from attune_cli.running.linked import refresh_for_run
 from attune_cli.running.parameters import ParameterReader
+from attune_cli.running.people import enclosing_execution
+from attune_cli.running.rehearsing import rehearsed
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.engine.lease import read_lease
@@ -144,8 +146,8 @@ def _submission(
         timeout_seconds=options.timeout_seconds,
         due=options.due,
         idempotency_key=options.key,
+        executor=options.person,
         if_running=options.if_running,
-        executor=options.person or login(),
     )
 
 
@@ -206,14 +208,14 @@ def run_submission(context: Context, store: Store, submission: Submission, optio
 
 
 def _with_parent(context: Context, store: Store, submission: Submission) -> Submission:
-    """Inside an action of the same home a run is that action's child."""
-    inside = os.environ.get("ATTUNE_EXEC_ID", "")
-    if not inside.isdecimal() or os.environ.get("ATTUNE_HOME") != str(context.home.path):
-        return submission
-    with store.read(SystemClock().now()) as tx:
-        parent = executions.startable(tx, int(inside))
+    """Inside an action of the same home a run is that action's child; else a person asks for it."""
+    inside = enclosing_execution(context)
+    parent = None
+    if inside is not None:
+        with store.read(SystemClock().now()) as tx:
+            parent = executions.startable(tx, inside)
     if parent is None or not parent.status.holds_slot:
-        return submission
+        return replace(submission, executor=submission.executor or login())
     return replace(submission, parent=parent.id)
 
 
@@ -257,21 +259,12 @@ def _leave_to_daemon(work: Work, submission: Submission, daemon: Daemon | None) 
     return 0
 
 
-class _RehearsedError(Exception):
-    """The way out of a transaction that must not commit."""
-
-
 def _show_plan(context: Context, store: Store, submission: Submission) -> int:
     """Print what would be started; its insert is rolled back."""
     sealer = Sealer(context.home.secret_key)
-    execution = None
-    try:
-        with store.write(SystemClock().now()) as tx:
-            submitted = submit(tx, submission, settings=context.settings, sealer=sealer, host=None)
-            execution = executions.get(tx, submitted.id)
-            raise _RehearsedError  # noqa: TRY301 - the raise is what rolls back
-    except _RehearsedError:
-        pass
+    with rehearsed(context, store) as tx:
+        submitted = submit(tx, submission, settings=context.settings, sealer=sealer, host=None)
+        execution = executions.get(tx, submitted.id)
     if execution is not None:
         record = execution_record(execution) | {"environment": sorted(submission.environment)}
         shown = ("kind", "action_ref", "parameters", "timeout_seconds", "environment", "labels")

@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import PendingError, RunFailedError, UsageError
+from attune_cli.errors import CancelledError, NeedsAnswerError, PendingError, RunFailedError, UsageError
+from attune_cli.running.asking import Asking
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended
 from attune_cli.running.follow import (
@@ -21,7 +22,7 @@ from attune_cli.running.follow import (
     read_in,
     sinks,
 )
-from attune_cli.running.hosting import cancelled_by_signals, start_background_host
+from attune_cli.running.hosting import cancelled_by_signals, let_end, start_background_host
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, rfc3339
 from attune_cli.runtime.host import connect_again, open_store
 from attune_cli.runtime.inline_host import InlineHost
@@ -38,15 +39,17 @@ from attune_cli.runtime.services.logs import (
     tail,
 )
 from attune_cli.runtime.services.records import execution_record
-from attune_cli.runtime.store import executions, notifications
+from attune_cli.runtime.store import executions, inquiries, notifications
 from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from attune_cli.context import Context
+    from attune_cli.running.asking import OnInquiry
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.entities import Execution
+    from attune_cli.runtime.model.inquiries import Inquiry
     from attune_cli.runtime.store.database import Store
 
 
@@ -222,25 +225,36 @@ def wait_for(
     *,
     any_one: bool,
     give_up_seconds: float | None,
+    on_inquiry: OnInquiry = "wait",
+    name: str | None = None,
 ) -> int:
     """Wait until all (or any) of the executions ended; those that nobody runs, or no longer, are run here."""
+    asking = Asking(context, store, mode=on_inquiry, name=name, give_up_seconds=give_up_seconds)
     if give_up_seconds is not None:
         # They go on when waiting is over.
         attendant = Attendant(context, store, adopt=lambda one: start_background_host(context, one))
-        waiting = Waiting(store, found, any_one, attendant, give_up_seconds)
+        waiting = Waiting(store, found, any_one, attendant, asking, give_up_seconds)
         return _tell_ends(context, waiting.until_over(time.sleep), [])
     try:
-        waiting = Waiting(store, found, any_one, Attendant(context, store, adopt=_refuse))
+        waiting = Waiting(store, found, any_one, Attendant(context, store, adopt=_refuse), asking)
         return _tell_ends(context, waiting.until_over(time.sleep), [])
     except _NobodyRunsItError:
-        return _wait_as_host(context, store, found, any_one=any_one)
+        return _wait_as_host(context, store, found, any_one=any_one, on_inquiry=on_inquiry, name=name)
 
 
 def _refuse(_execution: int) -> None:
     raise _NobodyRunsItError
 
 
-def _wait_as_host(context: Context, store: Store, found: Sequence[Execution], *, any_one: bool) -> int:
+def _wait_as_host(
+    context: Context,
+    store: Store,
+    found: Sequence[Execution],
+    *,
+    any_one: bool,
+    on_inquiry: OnInquiry,
+    name: str | None,
+) -> int:
     reading = connect_again(context.home, context.settings)
     taken: list[int] = []
 
@@ -249,9 +263,17 @@ def _wait_as_host(context: Context, store: Store, found: Sequence[Execution], *,
         host.request(lambda tx: executions.take_tree(tx, execution_id, host.id)).result()
 
     with InlineHost(context.home, context.settings, store) as host:
-        waiting = Waiting(reading, found, any_one, Attendant(context, reading, adopt=take, own_host=host.id))
+        attendant = Attendant(context, reading, adopt=take, own_host=host.id)
+        asking = Asking(context, reading, mode=on_inquiry, name=name, unwanted=host.check)
+        waiting = Waiting(reading, found, any_one, attendant, asking)
         with cancelled_by_signals(host, taken, context) as received:
-            ended = waiting.until_over(host.wait)
+            try:
+                ended = waiting.until_over(host.wait)
+            except (CancelledError, NeedsAnswerError):
+                let_end(host, context)
+                if not received:
+                    raise
+                ended = replace(waiting, asking=Asking(context, reading, mode="wait")).until_over(host.wait)
     reading.close()
     return _tell_ends(context, ended, received)
 
@@ -264,6 +286,7 @@ class Waiting:
     found: Sequence[Execution]
     any_one: bool
     attendant: Attendant
+    asking: Asking
     give_up_seconds: float | None = None
 
     def until_over(self, wait: Callable[[float], object]) -> list[Execution]:
@@ -280,6 +303,7 @@ class Waiting:
                 ids = " ".join(str(one.id) for one in live)
                 raise PendingError(f"still going on: execution {ids}", hint=f"attune execution wait {ids}")
             self.attendant.look_after(live)
+            self.asking.look_after(live)
             wait(LOOK_SECONDS if any(one.status.holds_slot for one in live) else WAITING_SECONDS)
 
 
@@ -310,6 +334,8 @@ def watch_changes(context: Context, store: Store, execution: Execution) -> int:
     with store.read(SystemClock().now()) as tx:
         for change in executions.history(tx, execution.id):
             _print_status(context, execution.id, None, change.at, str(change.to_status))
+        for inquiry in inquiries.pending_below(tx, execution.id):
+            _print_inquiry(context, inquiry, None)
         sequence = notifications.newest(tx)
     copier = LogCopier(context.home, execution.id, _log_targets(STREAMS) if context.out.is_text else {})
     attendant = Attendant(context, store)
@@ -319,16 +345,34 @@ def watch_changes(context: Context, store: Store, execution: Execution) -> int:
             attendant.look_after([current])
         with store.read(SystemClock().now()) as tx:
             news = notifications.since(tx, sequence)
+            asked = {one.id: one for one in inquiries.pending_below(tx, execution.id)} if news else {}
         for change in news:
             sequence = change.sequence
             if (change.entity_type, change.entity_id) == ("execution", execution.id):
                 status = json.loads(change.payload)["status"]
                 _print_status(context, execution.id, sequence, change.created, status)
+            elif change.notification_type == "inquiry_created" and change.entity_id in asked:
+                _print_inquiry(context, asked[change.entity_id], sequence)
         if not copier.copy() and not news:
             if current.status.is_terminal:
                 _end(context, current)
                 return exit_code_of(current)
             time.sleep(LOOK_SECONDS)
+
+
+def _print_inquiry(context: Context, inquiry: Inquiry, sequence: int | None) -> None:
+    asked = rfc3339(inquiry.created)
+    record = {
+        "v": 1,
+        "type": "inquiry",
+        "seq": sequence,
+        "ts": asked,
+        "execution": inquiry.execution,
+        "inquiry": inquiry.id,
+        "prompt": inquiry.prompt,
+    }
+    first_line = inquiry.prompt.partition("\n")[0]
+    context.out.event(record, f"{asked} inquiry {inquiry.id} of execution {inquiry.execution}: {first_line}")
 
 
 def _print_status(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.engine.replies import Reply
     from attune_cli.runtime.runners.api import Runner
     from attune_cli.runtime.store.database import Store, Transaction
+    from attune_cli.runtime.store.executions import Startable
     from attune_cli.runtime.supervisor import RunExit
 
 Answer = TypeVar("Answer")
@@ -103,14 +104,26 @@ class InlineHost:
 
     def wait(self, seconds: float) -> None:
         """Wait until this host has done something, at most so long; raises what ended the engine, if it did."""
-        if self._loop.failure is not None:
-            raise self._loop.failure
+        self.check()
         self.changed.wait(seconds)
         self.changed.clear()
+
+    def check(self) -> None:
+        """Raise what ended the engine, if anything did."""
+        if self._loop.failure is not None:
+            raise self._loop.failure
 
     def cancel_tree(self, execution_id: int, reason: str) -> None:
         """Leave the intent to cancel an execution, its further attempts and all below it."""
         self.request(lambda tx: executions.request_cancel_tree(tx, execution_id, reason))
+
+    def drain(self) -> None:
+        """Start nothing more. What waits then, and what has not started, is nobody's when this host ends."""
+        self.request(lambda _tx: self._engine.drain()).result()
+
+    def count_running(self) -> int:
+        """Return how many runs this host has under way."""
+        return self.request(lambda tx: len(self._running(tx))).result()
 
     def hurry(self) -> None:
         """Leave without grace: what still runs is killed at once."""
@@ -129,11 +142,14 @@ class InlineHost:
                 self.changed.wait(_POLL_SECONDS)
 
     def _cancel_running(self, tx: Transaction) -> int:
-        owned = executions.owned_live(tx, [self.id])
-        running = [one for one in owned if one.status.holds_slot and not one.waits]
+        running = self._running(tx)
         for execution in running:
             executions.request_cancel(tx, execution.id, "its host ended")
         return len(running)
+
+    def _running(self, tx: Transaction) -> list[Startable]:
+        owned = executions.owned_live(tx, [self.id])
+        return [one for one in owned if one.status.holds_slot and not one.waits]
 
     def _ended(self, run: RunExit) -> None:
         """Each runner knows its own."""

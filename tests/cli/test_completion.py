@@ -29,6 +29,9 @@ def filled(home: Home, process: Run) -> Home:
     for _ in range(2):
         assert process("run", "action", "core.noop").exit_code == 0
     connection = sqlite3.connect(home.database)
+    connection.execute(
+        "INSERT INTO inquiry (id, execution, prompt, created, updated) VALUES (3, 1, 'Ship	it?', 0, 0)"
+    )
     connection.execute("UPDATE action SET enabled = 0 WHERE ref = 'core.sleep'")
     connection.execute("UPDATE action SET description = ? WHERE ref = 'core.echo'", ("Say\tit\x1b[31m",))
     connection.execute(
@@ -66,6 +69,7 @@ def test_enabled_actions_are_offered_with_a_description_on_one_line() -> None:
 def test_packs_keys_and_executions_are_offered() -> None:
     assert [line.split("\t")[0] for line in asked("pack", "c")] == ["core"]
     assert asked("key", "") == ["token\tsystem"]
+    assert asked("inquiry", "") == ["3\tShip it?"]
     assert asked("execution", "") == ["2\tcore.noop completed", "1\tcore.noop completed"]
 
 
@@ -128,12 +132,14 @@ LINES = {
     "attune config list --no-i": {"--no-input"},
     "attune config get slo": {"slots"},
     "attune completion f": {"fish"},
-    "attune run action core.": {"core.echo", "core.http_request", "core.noop"},
+    "attune run action core.": {"core.ask", "core.echo", "core.http_request", "core.inquiry", "core.noop"},
     "attune run core.e": {"core.echo"},
     "attune run -j action core.e": {"core.echo"},
     "attune run core.http_request m": {"method=", "max_redirects="},
     "attune run core.http_request url=x method=G": {"method=GET"},
     "attune execution show ": {"1", "2"},
+    "attune inquiry respond ": {"3"},
+    "attune run core.noop --on-inquiry ": {"prompt", "wait", "fail"},
     "attune execution list --action core.e": {"core.echo"},
     "attune run core.echo message=@par": {"message=@part.txt"},
     "attune -C sub": {"subfolder"},

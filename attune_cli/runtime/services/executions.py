@@ -62,10 +62,11 @@ def show(tx: Transaction, word: str) -> Record:
 
 
 def _pending_inquiry(tx: Transaction, execution: Execution) -> int | None:
-    """Return the inquiry that it, or something below it, waits for."""
+    """Return the oldest inquiry that it, or something below it, waits for."""
     from attune_cli.runtime.store import inquiries
 
-    return inquiries.pending_below(tx, execution.id)
+    pending = inquiries.pending_below(tx, execution.id)
+    return pending[0].id if pending else None
 
 
 def list_executions(tx: Transaction, criteria: Filter) -> list[Record]:

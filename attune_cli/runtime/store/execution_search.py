@@ -162,6 +162,16 @@ def newest(tx: Transaction, *, action_ref: str | None = None, statuses: tuple[st
     return row[0]
 
 
+def newest_with_output(tx: Transaction, root: int) -> int | None:
+    """Return the newest ended execution of a tree that has written something."""
+    row = tx.execute(
+        """SELECT id FROM execution WHERE (root = :root OR id = :root) AND finished IS NOT NULL
+             AND (stdout_bytes > 0 OR stderr_bytes > 0) ORDER BY id DESC LIMIT 1""",
+        {"root": root},
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
 def attempts(tx: Transaction, first_attempt: int) -> list[int]:
     """Return the ids of all attempts, in order."""
     rows = tx.execute(

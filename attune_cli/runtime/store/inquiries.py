@@ -210,12 +210,22 @@ def pending_ids(tx: Transaction, *, limit: int) -> list[int]:
     return [int(row[0]) for row in rows.fetchall()]
 
 
-def pending_below(tx: Transaction, execution: int) -> int | None:
-    """Return the oldest pending inquiry that an execution, or one below it, waits for."""
-    wanted = InquiryFilter(statuses=(InquiryStatus.PENDING,), execution=execution)
-    condition, values = _condition(wanted)
-    row = tx.execute(f"SELECT min(inquiry.id) FROM {_FROM} WHERE {condition}", values).fetchone()
-    return None if row[0] is None else int(row[0])
+def pending_below(tx: Transaction, execution: int) -> list[Inquiry]:
+    """Return the pending inquiries that an execution, or one below it, waits for, oldest first.
+
+    It begins at the inquiries, which are few where the executions may be many.
+    """
+    rows = tx.execute(
+        f"""SELECT {_COLUMNS} FROM {_FROM}
+            WHERE inquiry.status = 'pending'
+              AND coalesce(asking.root, asking.id) = (SELECT coalesce(root, id) FROM execution WHERE id = :execution)
+              AND :execution IN (WITH RECURSIVE above (id) AS (SELECT asking.id
+                  UNION SELECT execution.parent FROM execution JOIN above ON execution.id = above.id)
+                SELECT id FROM above)
+            ORDER BY inquiry.id""",
+        {"execution": execution},
+    ).fetchall()
+    return [_of(row) for row in rows]
 
 
 # --- what is due

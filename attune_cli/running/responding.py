@@ -1,0 +1,315 @@
+"""Behind `attune inquiry respond` and `attune inbox`: answers from the words of a command line, or from a form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from attune_cli.answering.terminal import LeftError, Terminal, WithdrawnError
+from attune_cli.errors import CancelledError, ConflictError, DeniedError, Detail, UsageError
+from attune_cli.running.asking import on_inquiry_of
+from attune_cli.running.parameters import ParameterReader
+from attune_cli.running.questions import answer, read_question, respond
+from attune_cli.running.rehearsing import rehearsed
+from attune_cli.runtime.clock import SystemClock
+from attune_cli.runtime.engine.lease import read_lease
+from attune_cli.runtime.host import open_store, wake
+from attune_cli.runtime.model.inquiries import verdict_field
+from attune_cli.runtime.model.parameters import types_of
+from attune_cli.runtime.services import inquiries as services
+from attune_cli.runtime.services.questions import fitted
+from attune_cli.runtime.store import executions, inquiries
+from attune_cli.runtime.store.inquiries import InquiryFilter
+from attune_cli.runtime.store.sealing import Sealer
+from attune_cli.values import immutable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from attune_cli.context import Context
+    from attune_cli.running.questions import Question
+    from attune_cli.runtime.model.actions import Json, Schema
+    from attune_cli.runtime.model.inquiries import Inquiry
+    from attune_cli.runtime.store.database import Store
+
+_IN_THE_INBOX = 50
+
+
+@immutable(kw_only=True)
+class Words:
+    """An answer as it is typed."""
+
+    items: Sequence[str] = ()
+    response: str | None = None
+    """JSON, `@FILE` or `-`."""
+    approved: bool | None = None
+    comment: str | None = None
+    name: str | None = None
+
+    @property
+    def are_given(self) -> bool:
+        return bool(self.items) or self.response is not None or self.approved is not None
+
+
+def respond_to(context: Context, word: str, words: Words, *, wait: bool) -> int:
+    """Answer an inquiry, and with `wait` follow what goes on then; returns the exit code."""
+    store = open_store(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        inquiry = services.find(tx, word)
+        services.check_open(tx, inquiry)
+    if words.are_given:
+        response = _response(context, inquiry, words)
+        answered = respond(context, store, str(inquiry.id), response, name=words.name, comment=words.comment)
+    elif context.interactive and not context.dry_run:
+        answered = _ask(context, store, inquiry, words)
+    else:
+        raise UsageError(
+            f"no answer to inquiry {inquiry.id} is given, and nobody can be asked here",
+            code="answer_needed",
+            hint=_example(inquiry),
+        )
+    if context.dry_run:
+        context.out.note(f"inquiry {inquiry.id} would be answered; nothing was changed")
+        return 0
+    tell_answered(context, store, answered)
+    return (
+        _go_on(context, store, answered, words.name) if wait else _say_who_goes_on(context, store, answered)
+    )
+
+
+def tell_answered(context: Context, store: Store, inquiry: Inquiry) -> None:
+    """Say that an answer was taken; programs get the inquiry as it stands now."""
+    with store.read(SystemClock().now()) as tx:
+        record = services.inquiry_record(tx, inquiry)
+    if not context.out.is_text:
+        context.out.record(record)
+    if inquiry.is_pending:
+        given = len(record["approvals"]["given"])
+        context.out.note(
+            f"inquiry {inquiry.id}: {given} of {inquiry.required} approvals; it waits for others"
+        )
+    else:
+        context.out.note(f"inquiry {inquiry.id} answered")
+
+
+# --- what was typed
+
+
+def _response(context: Context, inquiry: Inquiry, words: Words) -> Json:
+    """Read the words; all that cannot be read, and all that does not fit, is told together."""
+    schema = inquiry.response_schema
+    reader = ParameterReader(schema, keys=False)
+    whole: Json = {}
+    if words.response is not None:
+        try:
+            whole = reader.whole(words.response, "--response")
+        except ValueError as error:
+            reader.faults.append(Detail("--response", str(error)))
+    if words.approved is not None:
+        reader.values[_verdict_field(inquiry)] = words.approved
+    reader.read_items(words.items)
+    for warning in reader.warnings:
+        context.out.warning(warning)
+    response = _merged(reader, whole)
+    told = {fault.path for fault in reader.faults}
+    more = [] if "--response" in told else fitted(schema, response)[1]
+    faults = [*reader.faults, *(fault for fault in more if fault.path not in told)]
+    if faults:
+        raise UsageError(
+            f"response to inquiry {inquiry.id} does not fit",
+            code="invalid_response",
+            details=sorted(faults, key=lambda fault: fault.path),
+            hint=_example(inquiry),
+        )
+    return response
+
+
+def _merged(reader: ParameterReader, whole: Json) -> Json:
+    """Return the whole answer with single members in their places; they need an object to go into."""
+    if not reader.values:
+        return whole
+    if isinstance(whole, dict):
+        return {**cast("dict[str, Json]", whole), **reader.values}
+    reader.faults.append(Detail("--response", "expected an object, because members are given as well"))
+    return reader.values
+
+
+def _verdict_field(inquiry: Inquiry) -> str:
+    """Return the member that `--approve` and `--reject` set; raises UsageError where there is none."""
+    field = verdict_field(inquiry.response_schema)
+    if field is not None:
+        return field
+    booleans = [name for name, leaf in inquiry.response_schema.items() if types_of(leaf) == ["boolean"]]
+    count = f"{len(booleans)} booleans: {', '.join(booleans)}" if booleans else "no boolean"
+    raise UsageError(
+        f"inquiry {inquiry.id} cannot be answered by --approve or --reject: its answer has {count}",
+        code="no_verdict",
+        hint=_example(inquiry),
+    )
+
+
+def _example(inquiry: Inquiry) -> str:
+    """Return a command line that could answer it."""
+    schema = inquiry.response_schema
+    wanted = [name for name, leaf in schema.items() if leaf.get("required") is True] or list(schema)[:1]
+    words = [_example_of(name, schema) for name in wanted] or ["--response '{}'"]
+    return f"attune inquiry respond {inquiry.id} {' '.join(words)}"
+
+
+def _example_of(name: str, schema: Schema) -> str:
+    leaf = schema[name]
+    choices: Any = leaf.get("enum")
+    if isinstance(choices, list) and choices:
+        first: Json = cast("list[Json]", choices)[0]
+        return f"{name}={first if isinstance(first, str) else json.dumps(first)}"
+    if leaf.get("secret") is True:
+        return f"{name}=@FILE"
+    kind = next(iter(types_of(leaf)), "string")
+    simple = {"boolean": "=true", "integer": "=1", "number": "=1.5", "array": ":='[]'", "object": ":='{}'"}
+    return f"{name}{simple.get(kind, '=TEXT')}"
+
+
+# --- a form
+
+
+def _ask(context: Context, store: Store, inquiry: Inquiry, words: Words) -> Inquiry:
+    question = read_question(context, store, inquiry, words.name)
+    _refuse(question)
+    try:
+        return answer(context, store, question, name=words.name, comment=words.comment)
+    except LeftError as error:
+        raise CancelledError(
+            f"inquiry {inquiry.id} stays open; nothing was answered", code="left_open", hint=_example(inquiry)
+        ) from error
+    except WithdrawnError as error:
+        raise ConflictError(str(error), hint=f"attune inquiry show {inquiry.id}") from error
+
+
+def _refuse(question: Question) -> None:
+    """Raise DeniedError before anything is typed that would not be taken."""
+    if question.refused is not None:
+        number = question.inquiry.id
+        raise DeniedError(
+            f"inquiry {number} may not be answered: {question.refused}",
+            code="not_yours",
+            hint=f"attune inquiry show {number}",
+        )
+
+
+# --- what goes on then
+
+
+def _go_on(context: Context, store: Store, inquiry: Inquiry, name: str | None) -> int:
+    """Wait for the whole tree, as its host where it has none; its further questions are asked here."""
+    from attune_cli.running.viewing import wait_for
+
+    with store.read(SystemClock().now()) as tx:
+        top = executions.get(tx, inquiry.root)
+        found = [] if top is None else [executions.last_attempt(tx, top)]
+    # A document was printed already.
+    quiet = context if context.out.is_text else replace(context, quiet=2)
+    mode = on_inquiry_of(context, None)
+    return wait_for(quiet, store, found, any_one=False, give_up_seconds=None, on_inquiry=mode, name=name)
+
+
+def _say_who_goes_on(context: Context, store: Store, inquiry: Inquiry) -> int:
+    """What nobody runs does not go on by itself."""
+    with store.read(SystemClock().now()) as tx:
+        top = executions.get(tx, inquiry.root)
+    is_ownerless = top is not None and top.finished is None and top.host is None
+    if top is not None and is_ownerless and not inquiry.is_pending and read_lease(context.home.path) is None:
+        context.out.note(f"nobody runs execution {top.id}: attune execution wait {top.id} goes on with it")
+    return 0
+
+
+# --- other ends
+
+
+def cancel_inquiry(
+    context: Context, word: str, reason: str | None, *, confirm: Callable[[Context, str], None]
+) -> None:
+    """Close an inquiry unanswered, which cancels what waits for it: that is asked about first."""
+    store = open_store(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        inquiry = services.find(tx, word)
+        services.check_open(tx, inquiry)
+    told = f"cancel inquiry {inquiry.id}, and execution {inquiry.execution} that waits for it"
+    if context.dry_run:
+        context.out.note(f"would {told}")
+        return
+    if context.interactive:
+        confirm(context, f"{told.capitalize()}?")
+    sealer = Sealer(context.home.secret_key)
+    with store.write(SystemClock().now()) as tx:
+        cancelled = services.cancel(tx, str(inquiry.id), reason=reason, sealer=sealer)
+        owner = services.owner_of(tx, cancelled)
+        record = services.inquiry_record(tx, cancelled)
+    wake(context.home, owner)
+    context.out.outcome(record, [])
+    context.out.note(f"inquiry {inquiry.id} cancelled")
+
+
+def extend_inquiry(context: Context, word: str, by_seconds: float) -> None:
+    """Give an inquiry more time, and wake whoever waits for its end."""
+    store = open_store(context.home, context.settings)
+    with rehearsed(context, store) as tx:
+        extended = services.extend(tx, word, by_seconds=by_seconds)
+        owner = services.owner_of(tx, extended)
+        record = services.inquiry_record(tx, extended)
+    if context.dry_run:
+        context.out.note(f"inquiry {extended.id} would expire at {record['timeout_at']}; nothing was changed")
+        return
+    wake(context.home, owner)
+    context.out.outcome(record, [])
+    context.out.note(f"inquiry {extended.id} expires at {record['timeout_at']}")
+
+
+# --- the inbox
+
+
+def inbox(context: Context, name: str | None) -> int:
+    """Let somebody at a terminal pick and answer what waits for them, one after another."""
+    if not context.interactive:
+        raise UsageError("an inbox needs a terminal", hint="attune inquiry list --pending")
+    store = open_store(context.home, context.settings)
+    while True:
+        waiting = _waiting_for(context, store, name)
+        if not waiting:
+            context.out.note("nothing waits for your answer")
+            return 0
+        chosen = _pick(context, waiting)
+        if chosen is None:
+            return 0
+        try:
+            tell_answered(context, store, answer(context, store, chosen, name=name))
+        except LeftError:
+            context.out.note(f"inquiry {chosen.inquiry.id} stays open")
+        except (WithdrawnError, ConflictError) as error:
+            context.out.note(str(error))
+
+
+def _waiting_for(context: Context, store: Store, name: str | None) -> list[Question]:
+    """Return the oldest questions that this person may answer."""
+    with store.read(SystemClock().now()) as tx:
+        found = inquiries.search(tx, InquiryFilter(statuses=("pending",), limit=_IN_THE_INBOX))
+    questions = (read_question(context, store, one, name) for one in sorted(found, key=lambda one: one.id))
+    return [one for one in questions if one.refused is None]
+
+
+def _pick(context: Context, waiting: Sequence[Question]) -> Question | None:
+    """Ask which one; None: none of them. Raises CancelledError for Ctrl-C."""
+    terminal = Terminal(context)
+    for number, question in enumerate(waiting, start=1):
+        inquiry = question.inquiry
+        first_line = inquiry.prompt.partition("\n")[0]
+        terminal.say(f"{number:>3}  {first_line} (inquiry {inquiry.id} of {inquiry.action_ref})")
+    try:
+        while True:
+            text = terminal.ask(f"which one? 1-{len(waiting)}, Enter for 1, q to leave: ")
+            if text in ("q", "quit"):
+                return None
+            if text == "" or (text.isascii() and text.isdecimal() and 0 < int(text) <= len(waiting)):
+                return waiting[int(text or 1) - 1]
+    except LeftError as error:
+        raise CancelledError("left the inbox", code="declined") from error

@@ -1,0 +1,320 @@
+"""Inquiries on the command line: found, shown, answered, refused, waited for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.test_schema_command import check_record
+from tests.e2e.story import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+APPROVED = {"approved": {"type": "boolean", "required": True}}
+
+
+def asked(run: Run, prompt: str = "Ship it?", *words: str, schema: dict[str, Any] | None = None) -> str:
+    """Ask something that nobody answers yet; returns the inquiry's id."""
+    given = [] if schema is None else [f"response_schema:={json.dumps(schema)}"]
+    result = run("run", "action", "core.ask", f"prompt={prompt}", *given, *words, "--on-inquiry", "fail")
+    assert (result.exit_code, result.stdout) == (7, ""), result.stderr
+    return result.stderr.split()[2]
+
+
+def inquiry(run: Run, word: str) -> dict[str, Any]:
+    return json.loads(run("inquiry", "show", word, "-j").stdout)
+
+
+def error(text: str) -> dict[str, Any]:
+    return json.loads(text.splitlines()[-1])["error"]
+
+
+# --- looking
+
+
+def test_a_run_that_may_not_wait_leaves_its_question_open_and_says_how_to_go_on(run: Run) -> None:
+    result = run("run", "action", "core.ask", "prompt=Ship it?", "--on-inquiry", "fail")
+    assert result.exit_code == 7
+    assert result.stderr == (
+        "error: inquiry 1 stays open, and execution 1 waits for its answer\n"
+        "hint: attune inquiry respond 1 --wait\n"
+    )
+    result = run("run", "action", "core.ask", "prompt=And this?", "--on-inquiry", "fail", "-j")
+    document, told = json.loads(result.stdout), error(result.stderr)
+    assert (document["id"], document["status"], document["pending_inquiry"]) == (2, "running", 2)
+    assert (told["code"], told["exit_code"]) == ("needs_answer", 7)
+
+
+def test_inquiries_are_listed_with_those_first_that_wait(run: Run) -> None:
+    for prompt in ("first", "second", "third"):
+        asked(run, prompt)
+    assert run("inquiry", "respond", "3", "--approve").exit_code == 0
+    assert run("inquiry", "list", "-q").stdout == "2\n1\n3\n"
+    assert run("inquiry", "list", "--pending", "-q").stdout == "2\n1\n"
+    assert run("inquiries", "ls", "-s", "responded", "-q").stdout == "3\n"
+    assert run("inquiry", "list", "--execution", "2", "-q").stdout == "2\n"
+    assert run("inquiry", "list", "--since", "1h", "-l", "1", "-q").stdout == "2\n"
+    assert run("inquiry", "list", "--assigned-to", "anna", "--fail-empty").exit_code == 3
+    assert run("inquiry", "list", "-s", "open").exit_code == 2
+    row = run("inquiry", "list", "-l", "1")
+    assert row.stdout.split("\t")[:2] == ["2", "pending"]
+    assert "there are more: --all, or a larger --limit" in row.stderr
+
+
+def test_records_of_inquiries_are_as_documented(run: Run) -> None:
+    asked(run)
+    asked(run, "Two of us?", 'approvals:={"required": 2}', "remind_every:=3600", "--timeout", "1h")
+    assert run("inquiry", "respond", "2", "--approve", "--as", "anna").exit_code == 0
+    for record in json.loads(run("inquiry", "list", "-j").stdout):
+        check_record(run, "inquiry", record, full=False)
+        check_record(run, "inquiry", inquiry(run, str(record["id"])), full=True)
+
+
+def test_the_last_lines_before_a_question_are_shown(run: Run) -> None:
+    question = json.dumps({"__inquiry": {"prompt": "Go on?"}})
+    script = f"echo looked at it >&2; echo '{question}'"
+    result = run("run", "exec", "--on-inquiry", "fail", "--", "sh", "-c", script)
+    assert result.exit_code == 7, result.stderr
+    assert "looked at it" in inquiry(run, "@last")["lines"] + result.stderr
+
+
+def test_what_is_no_inquiry_is_not_found(run: Run) -> None:
+    assert run("inquiry", "show", "7").exit_code == 3
+    assert run("inquiry", "respond", "@last", "--approve").exit_code == 3
+    assert run("inquiry", "show", "maybe").exit_code == 2
+
+
+def test_last_is_the_pending_one_and_with_several_says_which_there_are(run: Run) -> None:
+    asked(run)
+    assert inquiry(run, "@last")["id"] == 1
+    asked(run)
+    result = run("inquiry", "respond", "@last", "--approve")
+    assert result.exit_code == 2
+    assert "any of these pending inquiries: 1, 2" in result.stderr
+
+
+# --- answering
+
+
+def test_an_answer_ends_what_waits_for_it(run: Run) -> None:
+    number = asked(run)
+    result = run("inquiry", "respond", number, "approved=yes", "--comment", "looks fine", "--as", "anna")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "inquiry 1 answered\n")
+    shown = inquiry(run, number)
+    assert (shown["status"], shown["response"], shown["responded_by"], shown["comment"]) == (
+        "responded", {"approved": True}, "anna", "looks fine",
+    )  # fmt: skip
+    assert run("execution", "result", "1", "--field", "approved").stdout == "true\n"
+
+
+@pytest.mark.parametrize(("flag", "said"), [("--approve", True), ("--reject", False)])
+def test_yes_and_no_are_flags_where_that_is_the_question(run: Run, flag: str, *, said: bool) -> None:
+    asked(run, "Ship?", schema={"ok": {"type": "boolean", "required": True}, "note": {"type": "string"}})
+    result = run("inquiry", "respond", "@last", flag, "note=so be it", "-j")
+    assert json.loads(result.stdout)["response"] == {"ok": said, "note": "so be it"}
+    assert run("inquiry", "respond", "1", "--approve", "--reject").exit_code == 2
+
+
+def test_there_is_no_plain_yes_to_a_question_without_or_with_two(run: Run) -> None:
+    asked(run, "How many?", schema={"count": {"type": "integer", "required": True}})
+    result = run("inquiry", "respond", "1", "--approve")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: inquiry 1 cannot be answered by --approve or --reject: its answer has no boolean\n"
+        "hint: attune inquiry respond 1 count=1\n"
+    )
+    asked(run, "Both?", schema={"a": {"type": "boolean"}, "b": {"type": "boolean"}})
+    assert "its answer has 2 booleans: a, b" in run("inquiry", "respond", "2", "--reject").stderr
+
+
+def test_all_that_does_not_fit_is_told_together_and_nothing_is_answered(run: Run) -> None:
+    schema = {
+        **APPROVED,
+        "count": {"type": "integer", "minimum": 1},
+        "where": {"type": "string", "required": True},
+    }
+    asked(run, schema=schema)
+    result = run("inquiry", "respond", "1", "approved=maybe", "count=0", "wher=x")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "error: response to inquiry 1 does not fit\n"
+        "  approved  expected boolean, got 'maybe'\n"
+        "  count     must be at least 1, got 0\n"
+        "  wher      unknown field; did you mean where?\n"
+        "  where     required (string)\n"
+        "hint: attune inquiry respond 1 approved=true where=TEXT\n"
+    )
+    assert inquiry(run, "1")["status"] == "pending"
+
+
+def test_a_whole_answer_comes_from_json_a_file_or_stdin(run: Run, tmp_path: Path) -> None:
+    for _ in range(3):
+        asked(run)
+    file = tmp_path / "answer.yaml"
+    file.write_text("approved: true\n")
+    assert run("inquiry", "respond", "1", "--response", f"@{file}").exit_code == 0
+    assert run("inquiry", "respond", "2", "--response", "-", input='{"approved": false}').exit_code == 0
+    assert run("inquiry", "respond", "3", "--response", '{"approved": true}').exit_code == 0
+    answers = [inquiry(run, number)["response"]["approved"] for number in "123"]
+    assert answers == [True, False, True]
+
+
+def test_an_answer_that_is_no_document_is_told(run: Run, tmp_path: Path) -> None:
+    asked(run)
+    assert "--response  cannot read" in run("inquiry", "respond", "1", "--response", f"@{tmp_path}/no").stderr
+    assert run("inquiry", "respond", "1", "--response", "[1]").exit_code == 2
+    result = run("inquiry", "respond", "1", "--response", "[1]", "approved=true")
+    assert "expected an object, because members are given as well" in result.stderr
+
+
+def test_secrets_are_not_shown_and_their_place_on_the_line_is_warned_of(run: Run, tmp_path: Path) -> None:
+    asked(run, "Token?", schema={"token": {"type": "string", "secret": True, "required": True}})
+    (tmp_path / "token").write_text("hunter2hunter2")
+    assert "attune inquiry respond 1 token=@FILE" in run("inquiry", "respond", "1").stderr
+    result = run("inquiry", "respond", "1", f"token=@{tmp_path}/token", "-j")
+    assert (result.exit_code, "hunter2" in result.stdout + result.stderr) == (0, False)
+    asked(run, "Token?", schema={"token": {"type": "string", "secret": True, "required": True}})
+    warned = run("inquiry", "respond", "2", "token=hunter2hunter2")
+    assert warned.stderr.startswith(
+        "warning: token is secret, and a command line can be read by others: token=@FILE\n"
+    )
+
+
+def test_without_an_answer_and_a_terminal_the_answer_is_missing(run: Run) -> None:
+    asked(run)
+    result = run("inquiry", "respond", "1", "--no-input", "-j")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert (error(result.stderr)["code"], error(result.stderr)["hint"]) == (
+        "answer_needed", "attune inquiry respond 1 approved=true",
+    )  # fmt: skip
+
+
+def test_an_answer_can_be_rehearsed(run: Run) -> None:
+    asked(run)
+    result = run("inquiry", "respond", "1", "--approve", "-n")
+    assert (result.exit_code, result.stderr) == (0, "inquiry 1 would be answered; nothing was changed\n")
+    assert inquiry(run, "1")["status"] == "pending"
+
+
+def test_who_it_is_not_for_may_not_answer(run: Run) -> None:
+    asked(run, "Ship?", "assigned_to=anna")
+    result = run("inquiry", "respond", "1", "--approve", "--as", "ben")
+    assert (result.exit_code, "it is assigned to anna, not to ben" in result.stderr) == (4, True)
+    assert run("inquiry", "respond", "1", "--approve", "--as", "anna").exit_code == 0
+    assert run("inquiry", "respond", "1", "--approve", "--as", " ").exit_code == 2
+
+
+def test_a_second_answer_is_refused_and_changes_nothing(run: Run) -> None:
+    asked(run)
+    assert run("inquiry", "respond", "1", "--approve").exit_code == 0
+    result = run("inquiry", "respond", "1", "--reject", "-j")
+    assert (result.exit_code, error(result.stderr)["code"]) == (5, "responded")
+    assert inquiry(run, "1")["response"] == {"approved": True}
+
+
+def test_two_have_to_approve_and_who_asked_for_the_run_may_not(run: Run) -> None:
+    asked(run, "Ship?", 'approvals:={"required": 2}', "--as", "anna")
+    assert run("inquiry", "respond", "1", "--approve", "--as", "anna").exit_code == 4
+    first = run("inquiry", "respond", "1", "--approve", "--as", "ben")
+    assert first.stderr == "inquiry 1: 1 of 2 approvals; it waits for others\n"
+    assert run("inquiry", "respond", "1", "--approve", "--as", "ben").exit_code == 5
+    assert run("inquiry", "respond", "1", "--approve", "--as", "carl").stderr == "inquiry 1 answered\n"
+    assert run("execution", "result", "1", "--field", "approved").stdout == "true\n"
+
+
+def test_an_answer_with_wait_ends_as_what_waited_for_it(run: Run) -> None:
+    asked(run)
+    result = run("inquiry", "respond", "1", "--approve", "--wait")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "inquiry 1 answered\nexecution 1 of core.ask completed\n"
+    asked(run)
+    result = run("inquiry", "respond", "2", "--approve", "--wait", "-j")
+    assert (json.loads(result.stdout)["status"], result.exit_code) == ("responded", 0)
+
+
+# --- other ends
+
+
+def test_a_cancelled_inquiry_cancels_what_waits_for_it(run: Run) -> None:
+    asked(run)
+    assert run("inquiry", "cancel", "1", "-n").stderr.startswith("would cancel inquiry 1")
+    result = run("inquiry", "cancel", "1", "--reason", "not needed", "-j")
+    assert (result.exit_code, json.loads(result.stdout)["comment"]) == (0, "not needed")
+    assert json.loads(run("execution", "show", "1", "-j").stdout)["status"] == "cancelled"
+    assert run("inquiry", "cancel", "1").exit_code == 5
+    assert run("inquiry", "cancel", "2").exit_code == 3
+
+
+def test_more_time_is_given(run: Run) -> None:
+    asked(run, "Ship?", "--timeout", "1h")
+    before = inquiry(run, "1")["timeout_at"]
+    assert run("inquiry", "extend", "1", "--by", "2h", "-n").exit_code == 0
+    assert inquiry(run, "1")["timeout_at"] == before
+    result = run("inquiry", "extend", "1", "--by", "2h")
+    assert (result.exit_code, inquiry(run, "1")["timeout_at"] > before) == (0, True)
+    assert result.stderr == f"inquiry 1 expires at {inquiry(run, '1')['timeout_at']}\n"
+    assert run("inquiry", "extend", "1", "--by", "soon").exit_code == 2
+    asked(run)
+    assert run("inquiry", "extend", "2", "--by", "2h").exit_code == 5
+
+
+def test_a_late_answer_is_refused_though_nobody_ran_meanwhile(run: Run) -> None:
+    asked(run, "Ship?", "--timeout", "2s")
+    until(lambda: run("inquiry", "respond", "1", "--approve", "-n").exit_code == 5, "the end of its time")
+    assert run("inquiry", "respond", "1", "--approve").exit_code == 5
+    assert run("execution", "wait", "1").exit_code == 124
+    assert inquiry(run, "1")["status"] == "timeout"
+
+
+# --- waiting
+
+
+def test_waiting_for_an_answer_ends_as_it_is(run: Run) -> None:
+    for _ in range(3):
+        asked(run)
+    run("inquiry", "respond", "1", "--approve")
+    run("inquiry", "respond", "2", "--reject", "--as", "anna")
+    run("inquiry", "cancel", "3")
+    assert json.loads(run("inquiry", "wait", "1", "-j").stdout)["id"] == 1
+    rejected = run("inquiry", "wait", "2", "-j")
+    assert (rejected.exit_code, json.loads(rejected.stdout)["id"]) == (1, 2)
+    assert error(rejected.stderr)["code"] == "rejected"
+    assert run("inquiry", "wait", "3", "-q").stderr.endswith("its status is cancelled\n")
+
+
+def test_waiting_for_an_answer_does_not_go_on_for_ever(run: Run) -> None:
+    asked(run)
+    result = run("inquiry", "wait", "1", "--timeout", "10ms", "-j")
+    assert (result.exit_code, result.stdout, error(result.stderr)["code"]) == (8, "", "pending")
+    asked(run, "Soon over?", "--timeout", "2s")
+    expired = run("inquiry", "wait", "2", "--timeout", "20s")
+    assert (expired.exit_code, "its status is timeout" in expired.stderr) == (1, True)
+
+
+def test_waiting_for_any_gives_the_oldest_that_is_pending(run: Run) -> None:
+    assert run("inquiry", "wait", "--any", "--timeout", "10ms").exit_code == 8
+    asked(run)
+    asked(run)
+    assert run("inquiry", "wait", "--any", "-q").stdout == "1\n"
+    assert run("inquiry", "wait").exit_code == 2
+    assert run("inquiry", "wait", "1", "--any").exit_code == 2
+
+
+def test_a_run_without_a_terminal_says_what_it_waits_for(process: Run) -> None:
+    result = process("run", "action", "core.ask", "prompt=Ship?", "--timeout", "1s")
+    assert result.exit_code == 124
+    assert result.stderr.startswith("waiting for an answer to inquiry 1: Ship?\n  attune inquiry respond 1\n")
+
+
+def test_an_inbox_needs_a_terminal(run: Run) -> None:
+    assert run("inbox").exit_code == 2
+
+
+def test_what_to_do_about_questions_is_one_of_three(run: Run) -> None:
+    assert run("run", "action", "core.noop", "--on-inquiry", "ask").exit_code == 2
+    assert run("execution", "wait", "1", "--on-inquiry", "ask").exit_code in (2, 3)

@@ -1,0 +1,351 @@
+"""Stories of people who are asked: at the terminal of a run, at another one, by scripts that wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.daemon_story import serving
+from tests.e2e.screen import Screen
+from tests.e2e.story import Attune, show, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from attune_cli.config import Home
+    from tests.cli.conftest import Run
+
+ATTUNE = f"{sys.executable} -m attune_cli"
+SHIP = ("run", "action", "core.ask", "prompt=Ship it?")
+PROMPT = "approved (yes or no): "
+BOT = """
+set -euo pipefail
+attune() { python -m attune_cli "$@"; }
+attune inquiry watch -o jsonl | while read -r question; do
+  [ "$(jq -r .type <<<"$question")" = inquiry ] || continue
+  attune inquiry respond "$(jq .id <<<"$question")" --approve --comment "by the bot"
+done
+"""
+
+
+def inquiry(run: Run, word: str) -> dict[str, Any]:
+    return json.loads(run("inquiry", "show", word, "-j").stdout)
+
+
+def pending(run: Run) -> list[str]:
+    return run("inquiry", "list", "--pending", "-q").stdout.split()
+
+
+def host_of(run: Run, number: int) -> str | None:
+    """Return the host that entered the last step of an execution's timeline, None while nobody owns it."""
+    connection = sqlite3.connect(run("db", "path").stdout.strip())
+    (host,) = connection.execute("SELECT host FROM execution WHERE id = ?", (number,)).fetchone()
+    connection.close()
+    return host
+
+
+# --- the form
+
+
+FIELDS = {
+    "ok": {"type": "boolean", "required": True, "description": "Is all well?"},
+    "where": {"type": "string", "enum": ["staging", "production"], "default": "staging"},
+    "count": {"type": "integer", "minimum": 1, "maximum": 9, "required": True},
+    "ratio": {"type": "number", "default": 0.5},
+    "token": {"type": "string", "secret": True, "required": True},
+    "note": {"type": "string"},
+    "tags": {"type": "array", "items": {"type": "string"}, "required": True},
+    "limits": {"type": "object", "properties": {"cpu": {"type": "integer", "default": 2}}},
+}
+
+
+def test_a_form_asks_for_each_member_until_it_fits(run: Run, tmp_path: Path) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text(
+        "#!/bin/sh\n"
+        f'cp "$1" {tmp_path}/seen.$(ls {tmp_path} | grep -c seen)\n'
+        'if grep -q "^#!" "$1"; then sed -i "s/cpu: many/cpu: 4/" "$1"; else sed -i "s/cpu: 2/cpu: many/" "$1"; fi\n'
+    )
+    editor.chmod(0o755)
+    schema = json.dumps(FIELDS)
+    with Screen(*SHIP, f"response_schema:={schema}", "-r", VISUAL=str(editor), NO_COLOR="1") as screen:
+        screen.until("inquiry 1 of core.ask (execution 1), asked just now\nShip it?\n")
+        screen.until("ok: Is all well?").until("ok (yes or no): ").type("perhaps\n").until("expected boolean")
+        screen.until("ok (yes or no): ").type("y\n")
+        screen.until("  1  staging\n    2  production\n").until("where (1-2) [staging]: ").type("3\n")
+        screen.until("expected one of 1 to 2, got '3'").until("where").type("2\n")
+        screen.until("count (integer, 1 to 9): ").type("\n").until("required").until("count").type("12\n")
+        screen.until("must be at most 9, got 12").until("count").type("7\n")
+        screen.until("ratio (number) [0.5]: ").type("\n")
+        screen.until("token (string, hidden): ").type("hunter2hunter2\n")
+        screen.until("note (string, optional): ").type("\n")
+        screen.until("tags (JSON, or e for editor): ").type('["a", 1]\n')
+        screen.until("expected string, got 1").until("tags").type('["a", "b"]\n')
+        screen.until("limits (JSON, or e for editor, optional): ").type("e\n")
+        screen.until("inquiry 1 answered")
+        assert screen.end() == 0
+    assert "hunter2" not in screen.shown
+    response = inquiry(run, "1")["response"]
+    assert response.pop("token") == {"$attune_secret": True, "redacted": True}
+    assert response == {
+        "ok": True, "where": "production", "count": 7, "ratio": 0.5, "tags": ["a", "b"], "limits": {"cpu": 4},
+    }  # fmt: skip
+    assert (tmp_path / "seen.0").read_text() == "cpu: 2\n"
+    assert (tmp_path / "seen.1").read_text() == "#! limits.cpu: expected integer\ncpu: many\n"
+
+
+@pytest.mark.usefixtures("home")
+def test_nothing_in_a_question_drives_the_terminal_and_its_log_is_cut_to_it(run: Run) -> None:
+    question = json.dumps({"__inquiry": {"prompt": "Go \x1b[31mon?"}})
+    script = f"echo {'x' * 100} >&2; echo '{question}'"
+    assert run("run", "exec", "--on-inquiry", "fail", "--", "sh", "-c", script).exit_code == 7
+    with Screen("inquiry", "respond", "1", columns=60, NO_COLOR="1") as screen:
+        screen.until(PROMPT).type("n\n")
+        assert screen.end() == 0
+    assert "Go ␛[31mon?" in screen.shown
+    assert "\x1b" not in screen.shown
+    assert max(len(line) for line in screen.shown.splitlines()) <= 60
+
+
+# --- at the terminal of a run
+
+
+def test_a_run_asks_at_its_terminal_and_goes_on(run: Run) -> None:
+    with Screen(*SHIP, "-r") as screen:
+        screen.until("Ship it?").until(PROMPT).type("y\n").until('{"approved":true}')
+        assert screen.end() == 0
+    assert inquiry(run, "1")["status"] == "responded"
+
+
+def test_a_question_from_inside_a_run_comes_after_what_was_written_before(run: Run) -> None:
+    script = f"echo before; {ATTUNE} run action core.ask --field result.response.approved; echo after"
+    with Screen("run", "exec", "--", "sh", "-c", script) as screen:
+        screen.until("before").until("Approval required").until(PROMPT).type("y\n").until("true\nafter")
+        assert screen.end() == 0
+    assert show(run, "2")["parent"] == 1
+
+
+def test_ctrl_c_at_a_prompt_leaves_the_question_open_and_whoever_answers_goes_on(run: Run) -> None:
+    with Screen(*SHIP) as screen:
+        screen.until(PROMPT)
+        screen.signal(signal.SIGINT)
+        screen.until("inquiry 1 stays open, and execution 1 waits for its answer")
+        screen.until("attune inquiry respond 1 --wait")
+        assert screen.end() == 130
+    assert (pending(run), show(run, "1")["status"], host_of(run, 1)) == (["1"], "running", None)
+    with Screen("inquiry", "respond", "1", "--wait") as screen:
+        screen.until(PROMPT).type("y\n").until("execution 1 of core.ask completed")
+        assert screen.end() == 0
+
+
+def test_the_end_of_the_input_at_a_prompt_leaves_it_as_well(run: Run) -> None:
+    with Screen(*SHIP) as screen:
+        screen.until(PROMPT).type("\x04").until("inquiry 1 stays open")
+        assert screen.end() == 130
+    assert pending(run) == ["1"]
+
+
+def test_what_else_is_on_ends_before_its_host_leaves(run: Run, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    script = (
+        f"{ATTUNE} run action core.ask --on-inquiry fail; until [ -e {gate} ]; do sleep 0.05; done; echo done"
+    )
+    with Screen("run", "exec", "--", "sh", "-c", script) as screen:
+        screen.until(PROMPT)
+        screen.signal(signal.SIGINT)
+        screen.until("1 other run of it goes on and ends first; once more to cancel all")
+        gate.touch()
+        assert screen.end() == 130
+    assert show(run, "1")["status"] == "completed"
+    assert pending(run) == ["1"]
+
+
+def test_a_second_ctrl_c_cancels_what_else_is_on_and_the_question(run: Run) -> None:
+    with Screen("run", "exec", "--", "sh", "-c", f"{ATTUNE} run action core.ask") as screen:
+        screen.until(PROMPT)
+        screen.signal(signal.SIGINT)
+        screen.until("once more to cancel all")
+        screen.signal(signal.SIGINT)
+        screen.until("execution 1 of exec.sh was cancelled")
+        assert screen.end() == 130
+    assert inquiry(run, "1")["status"] == "cancelled"
+
+
+def test_a_prompt_is_withdrawn_when_somebody_else_answers(run: Run) -> None:
+    with Screen(*SHIP) as screen:
+        screen.until(PROMPT).type("half a wo")
+        assert run("inquiry", "respond", "1", "--reject", "--as", "anna").exit_code == 0
+        screen.until("inquiry 1 is not pending: its status is responded, answered by anna")
+        assert screen.end() == 0
+
+
+def test_a_prompt_ends_with_the_time_for_its_answer(run: Run) -> None:
+    with Screen(*SHIP, "--timeout", "2s") as screen:
+        screen.until(PROMPT).until("inquiry 1 is not pending")
+        assert screen.end() == 124
+    assert inquiry(run, "1")["status"] == "timeout"
+
+
+def test_a_prompt_ends_with_the_time_to_wait(run: Run) -> None:
+    with Screen(*SHIP, "--wait-timeout", "2s") as screen:
+        screen.until(PROMPT).until("waiting is over")
+        assert screen.end() == 8
+    assert pending(run) == ["1"]
+    assert run("inquiry", "respond", "1", "--approve", "--wait").exit_code == 0
+
+
+def test_who_may_not_answer_is_told_who_may_and_waits(run: Run) -> None:
+    with Screen(*SHIP, "assigned_to=anna", "--as", "ben") as screen:
+        screen.until("waiting for an answer to inquiry 1: Ship it? (it is assigned to anna, not to ben)")
+        assert run("inquiry", "respond", "1", "--approve", "--as", "anna").exit_code == 0
+        assert screen.end() == 0
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_run_of_the_daemon_asks_at_the_terminal_that_waits_for_it(run: Run, home: Home) -> None:
+    with serving(home):
+        with Screen(*SHIP) as screen:
+            screen.until(PROMPT).type("y\n").until("execution 1 completed")
+            assert screen.end() == 0
+        with Screen(*SHIP) as screen:
+            screen.until(PROMPT)
+            screen.signal(signal.SIGINT)
+            screen.until("inquiry 2 stays open")
+            assert screen.end() == 130
+        assert pending(run) == ["2"]
+        assert run(*SHIP, "--on-inquiry", "fail").exit_code == 7
+        for number in ("2", "3"):
+            assert run("inquiry", "respond", number, "--approve", "--wait").exit_code == 0
+
+
+# --- elsewhere
+
+
+@pytest.mark.usefixtures("home")
+def test_a_run_that_waits_goes_on_when_another_process_answers(run: Run) -> None:
+    with Attune(*SHIP, "--field", "result.response.approved") as waiting:
+        until(lambda: pending(run) == ["1"], "the question")
+        assert run("inquiry", "respond", "1", "--approve").exit_code == 0
+        code, out, err = waiting.end()
+    assert (code, out) == (0, "true\n")
+    assert err.startswith("waiting for an answer to inquiry 1: Ship it?\n  attune inquiry respond 1\n")
+
+
+def test_of_two_who_answer_at_once_one_has_answered(run: Run) -> None:
+    assert run(*SHIP, "--on-inquiry", "fail").exit_code == 7
+    with (
+        Attune("inquiry", "respond", "1", "--approve", "--as", "anna") as anna,
+        Attune("inquiry", "respond", "1", "--reject", "--as", "ben") as ben,
+    ):
+        codes = {"anna": anna.end()[0], "ben": ben.end()[0]}
+    assert sorted(codes.values()) == [0, 5]
+    shown = inquiry(run, "1")
+    assert codes[shown["responded_by"]] == 0
+    assert shown["response"] == {"approved": shown["responded_by"] == "anna"}
+
+
+def test_whoever_waits_for_what_nobody_runs_becomes_its_host(run: Run) -> None:
+    assert run(*SHIP, "--on-inquiry", "fail").exit_code == 7
+    with Attune("execution", "wait", "1") as waiting:
+        until(lambda: host_of(run, 1) is not None, "a host")
+        assert run("inquiry", "respond", "1", "--approve").exit_code == 0
+        code, _, err = waiting.end()
+    assert (code, "waiting for an answer to inquiry 1" in err) == (0, True)
+
+
+def test_whoever_waits_is_asked_only_when_they_say_so(run: Run) -> None:
+    assert run(*SHIP, "--on-inquiry", "fail").exit_code == 7
+    assert run("execution", "wait", "1", "--on-inquiry", "fail").exit_code == 7
+    assert host_of(run, 1) is None
+    with Screen("execution", "wait", "1", "--on-inquiry", "prompt") as screen:
+        screen.until(PROMPT).type("n\n").until("execution 1 of core.ask completed")
+        assert screen.end() == 0
+    assert inquiry(run, "1")["response"] == {"approved": False}
+
+
+def test_a_question_is_a_record_in_the_stream_of_an_execution(run: Run) -> None:
+    with Attune("run", "exec", "--", "sh", "-c", f"{ATTUNE} run action core.ask prompt=Go?"):
+        until(lambda: pending(run) == ["1"], "the question")
+        with Attune("execution", "watch", "1", "-j") as watching:
+            assert run("inquiry", "respond", "1", "--approve").exit_code == 0
+            code, out, _ = watching.end()
+    records = [json.loads(line) for line in out.splitlines()]
+    asked = [one for one in records if one["type"] == "inquiry"]
+    assert (code, records[-1]["type"]) == (0, "end")
+    assert [(one["execution"], one["inquiry"], one["prompt"]) for one in asked] in ([(2, 1, "Go?")], [])
+
+
+def test_an_inbox_takes_one_answer_after_another(run: Run) -> None:
+    for prompt, who in (("first", "anna"), ("second", "anna"), ("third", "ben")):
+        words = (
+            "run",
+            "action",
+            "core.ask",
+            f"prompt={prompt}",
+            f"assigned_to={who}",
+            "--on-inquiry",
+            "fail",
+        )
+        assert run(*words).exit_code == 7
+    with Screen("inbox", "--as", "anna") as screen:
+        screen.until("1  first (inquiry 1 of core.ask)").until("2  second").until("q to leave: ").type("2\n")
+        screen.until(PROMPT).type("y\n").until("inquiry 2 answered")
+        screen.until("1  first").until("q to leave: ").type("\n").until(PROMPT).type("n\n")
+        screen.until("inquiry 1 answered").until("nothing waits for your answer")
+        assert screen.end() == 0
+    assert ("third" in screen.shown, pending(run)) == (False, ["3"])
+
+
+# --- scripts
+
+
+def test_a_command_is_given_each_question_as_it_comes(run: Run) -> None:
+    assert run(*SHIP, "--on-inquiry", "fail").exit_code == 7
+    answering = f"{ATTUNE} inquiry respond $(jq .id) --approve --as bot"
+    with Attune("inquiry", "watch", "--exec", answering) as watching:
+        until(lambda: inquiry(run, "1")["responded_by"] == "bot", "the answer to what was asked before")
+        assert run(*SHIP).exit_code == 0
+        watching.signal(signal.SIGINT)
+        assert watching.end()[0] == 130
+    assert inquiry(run, "2")["responded_by"] == "bot"
+
+
+def test_a_bot_in_three_lines_approves(run: Run) -> None:
+    shell = {"PATH": f"{sys.executable.rpartition('/')[0]}:{os.environ['PATH']}"}
+    bot = subprocess.Popen(
+        ["bash", "-c", BOT], env={**os.environ, **shell}, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert run(*SHIP).exit_code == 0
+        assert (inquiry(run, "1")["comment"], inquiry(run, "1")["response"]) == (
+            "by the bot",
+            {"approved": True},
+        )
+    finally:
+        os.killpg(bot.pid, signal.SIGTERM)
+        bot.communicate()
+
+
+def test_a_shell_script_asks_a_person(run: Run) -> None:
+    schema = '{"ok":{"type":"boolean","required":true}}'
+    words = (
+        "run",
+        "action",
+        "core.ask",
+        "prompt=Ship?",
+        f"response_schema:={schema}",
+        "--field",
+        "result.response.ok",
+    )
+    with Attune(*words) as script:
+        until(lambda: pending(run) == ["1"], "the question")
+        assert run("inquiry", "respond", "@last", "ok=yes").exit_code == 0
+        assert script.end()[:2] == (0, "true\n")
