@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -191,6 +192,52 @@ def test_a_flood_is_taken_in_whole_and_a_quiet_sensor_beside_it_is_heard(
     with serving(home):
         until(lambda: sensor(run)["events"] == 20000, "the whole flood")
         assert numbers(run) == list(range(20000))
+
+
+POST = """import urllib.request
+def post(**event):
+    request = urllib.request.Request(
+        os.environ['ATTUNE_API_URL'] + '/api/v1/events', json.dumps(event).encode(),
+        {'Authorization': 'Bearer ' + os.environ['ATTUNE_API_TOKEN']})
+    return urllib.request.urlopen(request).status
+"""
+
+
+def test_what_a_sensor_posts_is_counted_and_its_token_is_in_no_log(
+    run: Run, home: Home, garden: Garden
+) -> None:
+    garden.grow(
+        f"{POST}post(trigger_ref='garden.dry', payload={{'number': 1}})\n"
+        "tell(trigger='dry', payload={'number': 2})\n"
+        "print('out', os.environ['ATTUNE_API_TOKEN'], flush=True)\n"
+        "print('err', os.environ['ATTUNE_API_TOKEN'], file=sys.stderr, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    garden.rule()
+    with serving(home):
+        until(lambda: sensor(run)["events"] == 2, "both events")
+        until(lambda: run("sensor", "logs", "garden.probe").stdout.count("********") == 2, "both lines")
+        assert "eyJ" not in run("sensor", "logs", "garden.probe").stdout
+    assert numbers(run) == [1, 2]
+
+
+def test_a_sensor_imports_what_its_pack_requires(
+    run: Run, home: Home, garden: Garden, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "moisture-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("moisture.py", "def level(): return 41\n")
+        about = "moisture-1.0.dist-info"
+        file.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: moisture\nVersion: 1.0\n")
+        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{about}/RECORD", "")
+    (tmp_path / "garden" / "requirements.txt").write_text(f"{wheel}\n")
+    garden.grow(
+        "import moisture\ntell(trigger='dry', payload={'number': moisture.level()})\ntime.sleep(600)\n"
+    )
+    garden.rule()
+    with serving(home):
+        until(lambda: numbers(run) == [41], f"the level; the sensor is {sensor(run)}")
 
 
 def test_no_sensor_outlives_a_daemon_that_is_killed(run: Run, home: Home, garden: Garden) -> None:

@@ -169,6 +169,22 @@ def test_an_action_tells_an_event_with_its_own_token_and_a_loop_of_rules_ends(
         assert history[0]["outcome"] == "too_deep"
 
 
+def test_the_token_of_an_action_is_in_neither_its_log_nor_its_result(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    pack = tmp_path / "leak"
+    (pack / "actions").mkdir(parents=True)
+    (pack / "pack.yaml").write_text("ref: leak\nversion: 1.0.0\n")
+    (pack / "actions/tell.yaml").write_text("ref: leak.tell\nrunner_type: shell\nentry_point: tell.sh\n")
+    (pack / "actions/tell.sh").write_text('echo "token $ATTUNE_API_TOKEN."; echo "$ATTUNE_API_TOKEN" >&2\n')
+    assert run("pack", "install", str(pack)).exit_code == 0
+    with serving(home):
+        ran = run("run", "leak.tell")
+        assert (ran.exit_code, ran.stdout) == (0, "token ********.\n")
+    assert "********" in (home.runs / "1" / "stderr").read_text()
+    assert "eyJ" not in run("execution", "show", "1", "-j").stdout + ran.stderr
+
+
 def test_a_port_that_is_taken_is_told_and_another_one_helps(run: Run, home: Home, tmp_path: Path) -> None:
     with serving(home):
         port = (daemon_of(home).url or "").rpartition(":")[2]

@@ -144,6 +144,9 @@ def test_a_sensors_token_fires_its_own_triggers_for_a_day(
     ).is_success
     over = issue_sensor_token(platform.sealer, "local.sensor", now - 86_400 * SECOND)
     assert client.post(EVENTS, json={"trigger_ref": TRIGGER}, headers=bearer(over)).status_code == 401
+    platform.do(lambda tx: definitions.set_enabled(tx, "sensor", "local.sensor", enabled=False))
+    assert client.post(EVENTS, json={"trigger_ref": TRIGGER}, headers=headers).status_code == 401
+    assert client.post("/auth/refresh", headers=headers).status_code == 401
 
 
 def changes(admin: httpx.Client, count: int, **headers: str) -> list[tuple[str, Any]]:

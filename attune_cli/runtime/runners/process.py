@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attune_cli.runtime.runners.supervised import SupervisedRunner, first, write_private
+from attune_cli.runtime.runners.supervised import SupervisedRunner, first, secrets_of, write_private
 from attune_cli.runtime.supervisor import Spawn
 
 if TYPE_CHECKING:
@@ -58,5 +58,5 @@ class ProcessRunner(SupervisedRunner):
             stderr_cap_bytes=first(action.max_stderr_bytes, self._settings.max_stderr_bytes),
             timeout_seconds=job.timeout_seconds,
             grace_seconds=self._settings.grace_seconds,
-            secrets=tuple(secret.encode() for secret in job.secrets),
+            secrets=secrets_of(job, environment),
         )

@@ -26,7 +26,7 @@ from attune_cli.runtime.supervisor import address, kill_leftovers, read_journal
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -55,6 +55,13 @@ class Supervising(Protocol):
     def forget(self, runs: Sequence[str]) -> None:
         """Say that the reported ends of `runs` are committed."""
         ...
+
+
+def secrets_of(job: Job, variables: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Return what must not be read in the log of a run with these variables, its token among them."""
+    token = variables.get("ATTUNE_API_TOKEN")
+    secrets = job.secrets if token is None else (*job.secrets, token)
+    return tuple(secret.encode() for secret in secrets)
 
 
 @immutable(kw_only=True)

@@ -120,12 +120,14 @@ class Keeper:
             launch = await self._prepare(assignment)
             if self.is_stopping:
                 return "", None
+            token = launch.environment.get("ATTUNE_API_TOKEN")
+            secrets = (*assignment.secrets, *(() if token is None else (token,)))
             process = SensorProcess(
-                assignment,
+                replace(assignment, secrets=secrets),
                 launch,
                 EngineIntake(self._platform, assignment),
-                stdout=self._log(assignment, "stdout"),
-                stderr=self._log(assignment, "stderr"),
+                stdout=self._log(assignment.ref, "stdout", secrets),
+                stderr=self._log(assignment.ref, "stderr", secrets),
             )
         except (AttuneError, OSError) as error:
             return f"cannot be started: {reason(error)}", None
@@ -178,9 +180,9 @@ class Keeper:
         token = self._issue_token(assignment.ref, assignment.trigger_refs)
         return {"ATTUNE_API_URL": url, "ATTUNE_API_TOKEN": token}
 
-    def _log(self, assignment: Assignment, stream: str) -> RotatedLog:
-        path = log_path(self._platform.home, assignment.ref, stream)
-        return RotatedLog(path, self._platform.clock, secrets=assignment.secrets)
+    def _log(self, ref: str, stream: str, secrets: tuple[str, ...]) -> RotatedLog:
+        path = log_path(self._platform.home, ref, stream)
+        return RotatedLog(path, self._platform.clock, secrets=secrets)
 
     # --- its failures
 

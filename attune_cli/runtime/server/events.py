@@ -18,6 +18,7 @@ from attune_cli.runtime.server.desk import desk_of
 from attune_cli.runtime.services import tokens
 from attune_cli.runtime.services.event_pages import event_page, whole_event
 from attune_cli.runtime.services.events import NewEvent, rule_of_instance, take_in
+from attune_cli.runtime.store import sensors
 from attune_cli.runtime.store.events import EventFilter
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ async def create(request: Request) -> Response:
                 may_tell=tokens.triggers_of(tx, caller),
             ),
         )
+        if caller.kind == "sensor":
+            sensors.count(tx, caller.name, events=1, refused=0)
         return whole_event(tx, taken.id), taken.reused
 
     record, reused = await desk_of(request).ask(tell)

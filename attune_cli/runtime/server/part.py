@@ -109,7 +109,7 @@ class Server:
                 raise ConflictError(
                     f"port {self._port} of {self._host} is taken by another program",
                     code="port_taken",
-                    hint="attune up --port N, 0 for any free one; attune config set port N for good",
+                    hint="attune up --port 0 takes a free one; attune config set port N for good",
                 ) from error
             raise _unusable(f"{self._host} port {self._port}", error) from error
         return found

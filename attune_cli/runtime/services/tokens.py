@@ -101,19 +101,24 @@ def issue_sensor_token(sealer: Sealer, sensor_ref: str, now: Instant) -> str:
 
 
 def caller_of(tx: Transaction, token: str, *, administrator: str, sealer: Sealer) -> Caller | None:
-    """Return whose token it is; None when it is nobody's, over, or of an execution that has ended."""
+    """Return whose token it is; None when it is nobody's, over, or of what has ended or is disabled."""
     if hmac.compare_digest(token.encode(), administrator.encode()):
         return Caller("administrator")
     claims = _claims(sealer, token)
     if claims is None or ("exp" in claims and claims["exp"] * SECOND <= tx.now):
         return None
     match claims["token_type"]:
-        case "sensor" if "exp" in claims and definitions.get(tx, "sensor", claims["sub"]) is not None:
+        case "sensor" if "exp" in claims and _may_run(tx, claims["sub"]):
             return Caller("sensor", claims["sub"])
         case "execution" if _goes_on(tx, int(claims["sub"])):
             return Caller("execution", claims["sub"])
         case _:
             return None
+
+
+def _may_run(tx: Transaction, sensor_ref: str) -> bool:
+    sensor = definitions.get(tx, "sensor", sensor_ref)
+    return sensor is not None and sensor.enabled
 
 
 def _goes_on(tx: Transaction, execution_id: int) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from attune_cli.runtime.runners.containers.dependencies import Installer, depend
 from attune_cli.runtime.runners.containers.images import Images
 from attune_cli.runtime.runners.containers.programs import program_of, runtime_of
 from attune_cli.runtime.runners.containers.warm import Shape
-from attune_cli.runtime.runners.supervised import write_private
+from attune_cli.runtime.runners.supervised import secrets_of, write_private
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Made:
     """What those have in common that can wait for the next run; None where none can."""
     file: Path | None = None
     """Holds its parameters."""
+    secrets: tuple[bytes, ...] = ()
+    """What must not be read in its log."""
 
     def forget_parameters(self) -> None:
         if self.file is not None:
@@ -101,6 +104,9 @@ class ContainerMaker:
     def make(self, job: Job) -> Made:
         """Make the container of a run. Blocks; raises AttuneError or OSError."""
         plan = self._plan(job)
+        return replace(self._made(plan), secrets=secrets_of(job, plan.own))
+
+    def _made(self, plan: _Plan) -> Made:
         nonce = os.urandom(16).hex()
         stdin = self._opening(plan, nonce)
         if self._warm is None or stdin is None:

@@ -157,7 +157,7 @@ class DockerRunner(SupervisedRunner):
             # The shim keeps the container's time; this is for a shim that hangs.
             timeout_seconds=None if timeout is None else timeout + _START_SECONDS + grace + _MARGIN_SECONDS,
             grace_seconds=grace + _MARGIN_SECONDS,
-            secrets=tuple(secret.encode() for secret in job.secrets),
+            secrets=made.secrets,
         )
 
     def stop(self, ref: str) -> None:
