@@ -109,6 +109,7 @@ def show(context: Context, events: Words) -> None:
         SHOWN,
         (
             Section("Payload", "payload"),
+            Section("Not judged", "config.unjudged"),
             Section("Verdicts", "verdicts", VERDICTS),
             Section("Executions", "executions", EXECUTIONS),
         ),

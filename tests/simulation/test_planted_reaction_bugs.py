@@ -132,7 +132,9 @@ def a_new_daemon_begins_with_what_happens_from_now_on(patch: pytest.MonkeyPatch)
         if boots not in kept:
             kept.clear()
             kept[boots] = 1
-            platform_events.put(tx, platform_events._CURSOR, str(platform_events.notifications.newest(tx)))
+            platform_events.put(
+                tx, platform_events.PLATFORM_EVENTS_CURSOR, str(platform_events.notifications.newest(tx))
+            )
         return real(tx, wanted)
 
     patch.setattr(platform_events, "observe", observe)

@@ -18,6 +18,7 @@ from attune_cli.runtime.reactions.platform_triggers import (
     mismatch,
 )
 from attune_cli.runtime.store import enforcements, events, executions, inquiries, notifications
+from attune_cli.runtime.store.identity import PLATFORM_EVENTS_CURSOR
 from attune_cli.runtime.store.meta import put, remove, value
 from attune_cli.values import immutable
 
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.reactions.rulebook import Rule, RuleBook
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.notifications import Notification
-
-_CURSOR = "platform_events_cursor"
-"""Names the last change that has been looked at, while rules want any."""
 
 _CHANGES = {
     EXECUTION_FINISHED: "execution_status_changed",
@@ -66,10 +64,10 @@ def observe(tx: Transaction, wanted: Wanted) -> bool:
 
     The first rule that wants them sees what was done since it was made or changed.
     """
-    known = value(tx.connection, _CURSOR)
+    known = value(tx.connection, PLATFORM_EVENTS_CURSOR)
     if not wanted:
         if known is not None:
-            remove(tx, _CURSOR)
+            remove(tx, PLATFORM_EVENTS_CURSOR)
         return False
     cursor = int(known) if known is not None else notifications.last_before(tx, _since(wanted))
     changes = notifications.since(tx, cursor, limit=CHANGES_PER_TICK)
@@ -77,14 +75,14 @@ def observe(tx: Transaction, wanted: Wanted) -> bool:
         if change.notification_type in _CHANGES.values():
             _tell(tx, wanted, change)
     if changes or known is None:
-        put(tx, _CURSOR, str(changes[-1].sequence if changes else cursor))
+        put(tx, PLATFORM_EVENTS_CURSOR, str(changes[-1].sequence if changes else cursor))
     return len(changes) == CHANGES_PER_TICK
 
 
 def has_news(tx: Transaction, wanted: Wanted) -> bool:
     """Tell whether something that could become an event was done since `observe`, in the same transaction."""
     types = tuple(change for trigger, change in _CHANGES.items() if trigger in wanted)
-    cursor = value(tx.connection, _CURSOR) if types else None
+    cursor = value(tx.connection, PLATFORM_EVENTS_CURSOR) if types else None
     return cursor is not None and notifications.any_since(tx, int(cursor), types, _ENDED)
 
 

@@ -13,6 +13,8 @@ from attune_cli.runtime.model.schedules.policy import TimerPolicy, read_timer_po
 from attune_cli.runtime.model.schedules.reading import read_schedule
 from attune_cli.runtime.model.schedules.schedule import TIMER_TRIGGERS, from_json, to_json
 from attune_cli.runtime.store import definitions, events, rule_index, timers
+from attune_cli.runtime.store.identity import COPIED
+from attune_cli.runtime.store.meta import value
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
@@ -67,9 +69,13 @@ def _renew_one(tx: Transaction, row: Row) -> None:
 
 
 def _enabled_since(tx: Transaction, row: Row, trigger_ref: str) -> Instant:
-    """Return from when on a rule's timer counts: what fell due since, while no daemon ran, was missed."""
+    """Return from when on a rule's timer counts: what fell due since, while no daemon ran, was missed.
+
+    What fell due before this database was copied was the original's.
+    """
     trigger = definitions.get(tx, "trigger", trigger_ref)
-    return min(tx.now, max(row.updated, row.updated if trigger is None else trigger.updated))
+    copied = int(value(tx.connection, COPIED) or 0)
+    return min(tx.now, max(row.updated, row.updated if trigger is None else trigger.updated, copied))
 
 
 def begin_anew(

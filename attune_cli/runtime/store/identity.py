@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
 
 
+COPIED = "copied"
+"""When this database became another home's: nothing that fell due before is done here."""
+
+PLATFORM_EVENTS_CURSOR = "platform_events_cursor"
+"""The last change that rules on what the platform does have looked at, while there are any."""
+
+
 def home_id(connection: sqlite3.Connection) -> str | None:
     """Return the id of the home this database belongs to (32 hexadecimal digits)."""
     return value(connection, "home_id")
@@ -40,7 +47,7 @@ def settle_in(tx: Transaction, path: Path) -> bool:
 
 
 def renew(tx: Transaction, reason: str) -> int:
-    """Give a copied or restored database an id of its own, and end what the original may still run.
+    """Give a copied or restored database an id of its own, and end what the original has done or still does.
 
     Returns how many executions were ended: `abandoned`, or `cancelled` where that was under way.
     """
@@ -50,10 +57,37 @@ def renew(tx: Transaction, reason: str) -> int:
            WHERE finished IS NULL AND status IN ('requested', 'scheduled', 'running', 'canceling')""",
         (dump({"type": "abandoned", "message": f"{reason} before it ended"}), tx.now, tx.now),
     ).rowcount
+    _leave_to_the_original(tx, reason)
     tx.execute("DELETE FROM host")
     remove(tx, "inode")
     put(tx, "home_id", os.urandom(16).hex())
     return ended
+
+
+def _leave_to_the_original(tx: Transaction, reason: str) -> None:
+    """Close what waits to be judged, to fire, to run or to be told: the original has seen to it, or will."""
+    values: dict[str, object] = {"now": tx.now, "reason": f"{reason} before this was seen to"}
+    tx.execute(
+        "UPDATE event SET pending = 0, config = json_set(config, '$.unjudged', :reason) WHERE pending", values
+    )
+    tx.execute(
+        """UPDATE verdict SET outcome = 'unready', reason = :reason, due = NULL, updated = :now
+            WHERE due IS NOT NULL""",
+        values,
+    )
+    tx.execute(
+        """UPDATE enforcement SET status = 'disabled', error = :reason, resolved = :now
+            WHERE status = 'created'""",
+        values,
+    )
+    tx.execute(
+        "UPDATE timer SET last_planned = max(coalesce(last_planned, 0), :now) WHERE due IS NOT NULL", values
+    )
+    put(tx, COPIED, str(tx.now))
+    newest = tx.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'notification'")
+    sequence = int(newest.fetchone()[0])
+    put(tx, PLATFORM_EVENTS_CURSOR, str(sequence))
+    tx.execute("UPDATE channel SET cursor = max(cursor, ?)", (sequence,))
 
 
 def _inode(path: Path) -> str:
