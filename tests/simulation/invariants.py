@@ -49,7 +49,7 @@ def limits(store: Store, slots: int) -> list[str]:
     held = "status IN ('scheduled', 'running', 'canceling')"
     found = [
         f"{count} executions hold {slots} slots"
-        for (count,) in rows(store, f"SELECT count(*) FROM execution WHERE {held}")
+        for (count,) in rows(store, f"SELECT count(*) FROM execution WHERE {held} AND waits = 0")
         if isinstance(count, int) and count > slots
     ]
     found += [
