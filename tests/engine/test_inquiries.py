@@ -446,6 +446,17 @@ def test_a_secret_answer_joins_the_secret_output_of_the_action_that_asked(stage:
     assert stage.sealer.unseal(sealed) == {"/data/token": "t0k3n", "/response/pin": "90210"}
 
 
+def test_what_was_told_in_confidence_is_masked_in_later_runs_of_its_tree_alone(stage: Stage) -> None:
+    top = stage.submit()
+    execution = ask(stage, parent=top, response_schema={"pin": {"type": "string", "secret": True}})
+    respond(stage, str(inquiry_of(stage, execution).id), {"pin": "90210"})
+    within = stage.submit(parent=top)
+    stage.end(top)
+    stranger = stage.submit()
+    assert stage.runs.jobs[within].secrets == ("90210",)
+    assert stage.runs.jobs[stranger].secrets == ()
+
+
 # --- many
 
 

@@ -12,8 +12,9 @@ from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.model.variables import words_of
 from attune_cli.runtime.runners.api import Job
-from attune_cli.runtime.store import jobs
+from attune_cli.runtime.store import inquiries, jobs
 
 if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
@@ -46,6 +47,11 @@ class JobReader:
             end(tx, execution, Outcome(succeeded=False, error=failure), Retry())
             return None
 
+    def _answers(self, tx: Transaction, root: int, sealer: Sealer) -> list[str]:
+        """Return what was told in confidence to the tree that a run is in: whoever learns of it must not print it."""
+        answers = [sealer.unseal(sealed) for sealed in inquiries.sealed_in_tree(tx, root)]
+        return [word for hidden in answers for value in hidden.values() for word in words_of(value)]
+
     def _read(self, tx: Transaction, execution: Startable) -> Job:
         parameters: dict[str, Any] = json.loads(execution.parameters)
         environment: dict[str, str] = {}
@@ -56,6 +62,8 @@ class JobReader:
             for pointer, value in sealed["parameters"].items():
                 put_at(parameters, pointer, value)
             secrets = sealed["secrets"]
+        if execution.root is not None and self._sealer is not None:
+            secrets += self._answers(tx, execution.root, self._sealer)
         return Job(
             execution=execution.id,
             attempt=execution.attempt,

@@ -1,9 +1,9 @@
-"""Environment variables: which of them hold secrets, as far as their names say (ADR 0037)."""
+"""Secret values: which environment variables hold some, by their names (ADR 0037), and how they look in output."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,3 +28,14 @@ def secret_values(variables: Mapping[str, str]) -> list[str]:
     return [
         value for name, value in variables.items() if looks_secret(name) and value.lower() not in _NO_SECRETS
     ]
+
+
+def words_of(value: object) -> list[str]:
+    """Return the texts by which a secret value would be recognised in output."""
+    if isinstance(value, dict):
+        return [word for item in cast("dict[str, object]", value).values() for word in words_of(item)]
+    if isinstance(value, list):
+        return [word for item in cast("list[object]", value) for word in words_of(item)]
+    if value is None or isinstance(value, bool):
+        return []
+    return [str(value)]

@@ -13,6 +13,7 @@ from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.services import inquiries as service
 from attune_cli.runtime.services.inquiry_settling import cancel_waiting, ended, waiting_result
 from attune_cli.runtime.services.questions import read_question
+from attune_cli.runtime.services.submission import in_words
 from attune_cli.runtime.store import executions, inquiries
 
 if TYPE_CHECKING:
@@ -94,6 +95,4 @@ class Inquiries:
 
 
 def _error_of(error: AttuneError) -> RunError:
-    """Return an error with all its faults, on lines of their own."""
-    faults = [f"{fault.path}: {fault.message}" for fault in error.details]
-    return RunError(type=error.code, message="; ".join([error.message, *faults]))
+    return RunError(type=error.code, message=in_words(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.model.actions import (
@@ -24,7 +24,7 @@ from attune_cli.runtime.model.pointers import put_at, value_at
 from attune_cli.runtime.model.secret_places import KEY_PREFIX
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.templates import look_up
-from attune_cli.runtime.model.variables import secret_values
+from attune_cli.runtime.model.variables import secret_values, words_of
 from attune_cli.runtime.services.containers import check_container
 from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
@@ -382,22 +382,11 @@ def _seal(
         put_at(parameters, pointer, dict(REDACTED))
     words = sorted(
         {
-            *(word for value in hidden.values() for word in _words(value)),
+            *(word for value in hidden.values() for word in words_of(value)),
             *secret_values(environment),
         }
     )
     return sealer.seal({"environment": environment, "parameters": hidden, "secrets": words})
-
-
-def _words(value: object) -> list[str]:
-    """Return the texts by which a secret value would be recognised in output."""
-    if isinstance(value, dict):
-        return [word for item in cast("dict[str, object]", value).values() for word in _words(item)]
-    if isinstance(value, list):
-        return [word for item in cast("list[object]", value) for word in _words(item)]
-    if value is None or isinstance(value, bool):
-        return []
-    return [str(value)]
 
 
 # --- limits

@@ -228,6 +228,16 @@ def pending_below(tx: Transaction, execution: int) -> list[Inquiry]:
     return [_of(row) for row in rows]
 
 
+def sealed_in_tree(tx: Transaction, root: int) -> list[bytes]:
+    """Return the secret values of the answers given to a tree; few inquiries have any."""
+    rows = tx.execute(
+        """SELECT inquiry.sealed FROM inquiry CROSS JOIN execution AS asking ON asking.id = inquiry.execution
+           WHERE inquiry.sealed IS NOT NULL AND (asking.root = :root OR asking.id = :root)""",
+        {"root": root},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 # --- what is due
 
 _OF_NOBODY = "(asking.host IS NULL OR asking.waits = 0)"

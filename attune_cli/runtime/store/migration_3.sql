@@ -68,6 +68,7 @@ CREATE TABLE inquiry (
 ) STRICT;
 CREATE INDEX inquiry_due ON inquiry (due) WHERE due IS NOT NULL;
 CREATE INDEX inquiry_pending ON inquiry (id) WHERE status = 'pending';
+CREATE INDEX inquiry_sealed ON inquiry (execution) WHERE sealed IS NOT NULL;
 CREATE TABLE inquiry_answer (
   inquiry INTEGER NOT NULL REFERENCES inquiry (id) ON DELETE CASCADE,
   person TEXT NOT NULL,
