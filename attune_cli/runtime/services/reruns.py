@@ -21,9 +21,17 @@ def rerun(
     sealer: Sealer,
     *,
     timeout_seconds: float | None = None,
+    from_failed: bool = False,
 ) -> Submission:
-    """Return a submission that runs an execution again: its parameters, some replaced, and today's action."""
+    """Return a submission that runs an execution again: its parameters, some replaced, and today's action.
+
+    With `from_failed` a workflow goes on where it failed; raises ConflictError where there is no such place.
+    """
     execution = find(tx, word)
+    if from_failed:
+        from attune_cli.runtime.services.workflow_resuming import check_failed
+
+        check_failed(tx, execution.id)
     row = executions.startable(tx, execution.id)
     parameters: dict[str, Any] = dict(execution.parameters)
     environment: dict[str, str] = {}
@@ -42,4 +50,5 @@ def rerun(
         environment=environment,
         timeout_seconds=execution.timeout_seconds if timeout_seconds is None else timeout_seconds,
         rerun_of=execution.id,
+        from_failed=from_failed,
     )

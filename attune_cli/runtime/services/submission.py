@@ -30,6 +30,8 @@ from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from attune_cli.config import Settings
     from attune_cli.errors import AttuneError
     from attune_cli.runtime.clock import Instant
@@ -70,6 +72,10 @@ class Submission:
     executor: str | None = None
     """The person who asks; without one, who asked for the parent."""
     rerun_of: int | None = None
+    begin_at: str | None = None
+    """The task at which a workflow begins; without one, those to which no other leads."""
+    from_failed: bool = False
+    """A workflow goes on where `rerun_of` failed, and keeps the results of what succeeded there."""
     origin: Origin | None = None
 
 
@@ -109,6 +115,7 @@ def submit(
         return Submitted(other, skipped=True)
     group, size, method = _limit(tx, action, parameters)
     full = method == "cancel" and group is not None and executions.count_group_live(tx, group) >= (size or 1)
+    resume = _resuming(tx, submission, definition)
     sealed = _seal(action, parameters, submission.environment, sealer)
     new = executions.NewExecution(
         action_ref=submission.action_ref,
@@ -129,6 +136,8 @@ def submit(
         **_origin(tx, submission),
     )
     execution_id = executions.insert(tx, new)
+    if resume is not None:
+        resume(execution_id, sealer)
     if full:
         _refuse_by_policy(tx, execution_id, group, size)
     return Submitted(execution_id)
@@ -169,6 +178,24 @@ def in_words(error: AttuneError) -> str:
     """Return an error with every fault of it, in one line."""
     faults = "; ".join(f"{fault.path}: {fault.message}" for fault in error.details)
     return f"{error.message}: {faults}" if faults else error.message
+
+
+def _resuming(
+    tx: Transaction, submission: Submission, definition: JobDefinition
+) -> Callable[[int, Sealer], None] | None:
+    """Return what lets a workflow begin elsewhere than at its beginning; raises where it cannot."""
+    if submission.begin_at is None and not submission.from_failed:
+        return None
+    from attune_cli.runtime.services import workflow_resuming
+
+    graph = workflow_resuming.graph_of(definition)
+    if submission.begin_at is not None:
+        name = submission.begin_at
+        workflow_resuming.check_task(graph, name)
+        return lambda execution, sealer: workflow_resuming.begin_at(tx, execution, graph, name, sealer)
+    earlier = submission.rerun_of or 0
+    workflow_resuming.check_failed(tx, earlier)
+    return lambda execution, _sealer: workflow_resuming.take_over(tx, execution, graph, earlier)
 
 
 def _place(tx: Transaction, submission: Submission) -> dict[str, Any]:

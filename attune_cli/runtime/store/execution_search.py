@@ -219,12 +219,17 @@ def delete_ended(tx: Transaction, criteria: Filter, *, keep: int, limit: int) ->
 
 
 def _delete_unless_needed(tx: Transaction, execution_id: int) -> bool:
-    """Delete one execution that no other one names; tells whether it is gone."""
+    """Delete one execution that no other one names or takes results from; tells whether it is gone."""
     deleted = tx.changed(
         """DELETE FROM execution WHERE id = :id
              AND NOT EXISTS (SELECT 1 FROM execution WHERE parent = :id)
              AND NOT EXISTS (SELECT 1 FROM execution WHERE root = :id)
-             AND NOT EXISTS (SELECT 1 FROM execution WHERE original_execution = :id)""",
+             AND NOT EXISTS (SELECT 1 FROM execution WHERE original_execution = :id)
+             AND NOT EXISTS (SELECT 1 FROM workflow_task AS t JOIN execution AS later ON later.id = t.workflow
+               WHERE later.finished IS NULL AND t.origin = execution.workflow_task)
+             AND NOT EXISTS (SELECT 1 FROM workflow_task AS own JOIN workflow_task AS t ON t.origin = own.id
+               JOIN execution AS later ON later.id = t.workflow
+               WHERE own.workflow = :id AND later.finished IS NULL)""",
         {"id": execution_id},
     )
     if deleted:

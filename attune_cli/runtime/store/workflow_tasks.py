@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.runtime.model.workflows.states import FAILURES, TaskStatus
+from attune_cli.runtime.model.workflows.states import FAILURES, OPEN, TaskStatus
 from attune_cli.runtime.store.executions import dump
 from attune_cli.values import immutable
 
@@ -74,22 +74,26 @@ def insert(
     return _task_of(row)
 
 
-def copy(tx: Transaction, row: TaskRow, workflow: int, *, status: TaskStatus, handled: bool) -> None:
-    """Take a task of an earlier run over into another: with its results, unless it is to begin again (`waiting`)."""
-    is_kept = status is not TaskStatus.WAITING
-    is_over = status not in {TaskStatus.WAITING, TaskStatus.RUNNING}
-    tx.execute(
-        """INSERT INTO workflow_task (workflow, name, iteration, triggered_by, arrivals, status, handled, error, origin,
-             created, started, finished, items, items_sealed)
-           SELECT :workflow, name, iteration, triggered_by, arrivals, :status, :handled,
+def copy(
+    tx: Transaction, row: TaskRow, workflow: int, *, status: TaskStatus, handled: bool, within: int | None
+) -> int:
+    """Take a task of an earlier run over into another, with its results unless it is to begin again (`waiting`).
+
+    Returns the id of its row.
+    """
+    cursor = tx.execute(
+        """INSERT INTO workflow_task (workflow, name, iteration, within, triggered_by, arrivals, status, handled, error,
+             origin, created, started, finished, items, items_sealed)
+           SELECT :workflow, name, iteration, :within, triggered_by, arrivals, :status, :handled,
              iif(:kept, error, NULL), iif(:kept, coalesce(origin, id), NULL), :now, iif(:kept, :now, NULL),
              iif(:over, :now, NULL), iif(:kept, items, NULL), iif(:kept, items_sealed, NULL)
            FROM workflow_task WHERE id = :id""",
         {
-            "workflow": workflow, "status": status, "handled": handled, "kept": is_kept, "over": is_over,
-            "now": tx.now, "id": row.id,
+            "workflow": workflow, "within": within, "status": status, "handled": handled,
+            "kept": status is not TaskStatus.WAITING, "over": status not in OPEN, "now": tx.now, "id": row.id,
         },
     )  # fmt: skip
+    return int(cursor.lastrowid or 0)
 
 
 def at(tx: Transaction, workflow: int, name: str, iteration: int) -> TaskRow | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.engine.limits import WORKFLOWS_PER_ROUND
-from attune_cli.runtime.model.pointers import format_pointer
-from attune_cli.runtime.model.secret_places import take_out
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.workflows.states import TaskStatus
 from attune_cli.runtime.orchestration.workflows.plans import Plans
 from attune_cli.runtime.orchestration.workflows.starting import Starter
 from attune_cli.runtime.orchestration.workflows.turn import Turn, failed_outcome, give_up
 from attune_cli.runtime.services.workflow_cancelling import cancel
+from attune_cli.runtime.services.workflow_resuming import insert
 from attune_cli.runtime.store import executions, workflow_tasks, workflows
 
 if TYPE_CHECKING:
@@ -49,12 +48,7 @@ class Workflows:
         if workflows.get(tx, execution.id) is not None:
             workflows.set_due(tx, execution.id, 0)
             return
-        variables: dict[str, Any] = dict(plan.graph.vars)
-        secret = [format_pointer([name]) for name in plan.graph.secret_vars if name in variables]
-        hidden = take_out(variables, secret)
-        workflows.insert(
-            tx, execution.id, variables=variables, sealed=self._sealer.seal(hidden) if hidden else None
-        )
+        insert(tx, execution.id, plan.graph, self._sealer)
         for name in plan.graph.entry:
             workflow_tasks.insert(tx, execution.id, name, 1, status=TaskStatus.WAITING)
 

@@ -1,0 +1,116 @@
+"""Beginning a workflow in its midst: at one task, or where an earlier run failed, with what that one has done.
+
+The rows are made with the execution, before it begins; from then on it goes on like any other.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attune_cli.errors import ConflictError, UsageError, did_you_mean
+from attune_cli.runtime.model.automations import WorkflowDefinition
+from attune_cli.runtime.model.pointers import format_pointer
+from attune_cli.runtime.model.secret_places import take_out
+from attune_cli.runtime.model.states import Status
+from attune_cli.runtime.model.workflows.cycles import reached_from
+from attune_cli.runtime.model.workflows.graph import Graph
+from attune_cli.runtime.model.workflows.states import TaskStatus
+from attune_cli.runtime.store import executions, workflow_tasks, workflows
+
+if TYPE_CHECKING:
+    from attune_cli.runtime.model.jobs import JobDefinition
+    from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.sealing import Sealer
+    from attune_cli.runtime.store.workflow_tasks import TaskRow
+
+
+def graph_of(job: JobDefinition) -> Graph:
+    """Return the graph of a workflow; raises UsageError for what is none."""
+    if job.workflow is None:
+        raise UsageError(
+            f"action '{job.action.ref}' is no workflow", code="no_workflow", hint="attune workflow list"
+        )
+    return Graph.of(WorkflowDefinition.from_json(job.workflow))
+
+
+def check_task(graph: Graph, name: str) -> None:
+    """Raise UsageError where a workflow cannot begin at a task: it has none of that name, or within another one."""
+    task = graph.tasks.get(name)
+    if task is not None and task.within is None:
+        return
+    names = [one.name for one in graph.tasks.values() if one.within is None]
+    reason = f"is nested in '{task.within}'" if task is not None else "does not exist"
+    raise UsageError(
+        f"workflow '{graph.ref}' cannot begin at '{name}': that task {reason}",
+        code="unknown_task",
+        hint=did_you_mean(name, names) or f"its tasks are {', '.join(names)}",
+    )
+
+
+def begin_at(tx: Transaction, execution: int, graph: Graph, name: str, sealer: Sealer) -> None:
+    """Let a workflow begin at a task. What that does not lead to counts as completed for joins, and does not run."""
+    insert(tx, execution, graph, sealer, due=None)
+    edges = {task.name: task.targets for task in graph.tasks.values() if task.within is None}
+    reached = reached_from([name], edges)
+    for other in edges:
+        if other not in reached:
+            row = workflow_tasks.insert(tx, execution, other, 1, status=TaskStatus.SKIPPED)
+            workflow_tasks.set_handled(tx, row.id)
+    workflow_tasks.insert(tx, execution, name, 1, status=TaskStatus.WAITING)
+
+
+def insert(tx: Transaction, execution: int, graph: Graph, sealer: Sealer, *, due: int | None = 0) -> None:
+    """Make the state of a workflow with the variables that it begins with."""
+    variables: dict[str, Any] = dict(graph.vars)
+    secret = [format_pointer([name]) for name in graph.secret_vars if name in variables]
+    hidden = take_out(variables, secret)
+    workflows.insert(
+        tx, execution, variables=variables, sealed=sealer.seal(hidden) if hidden else None, due=due
+    )
+
+
+def check_failed(tx: Transaction, execution: int) -> None:
+    """Raise ConflictError where there is nothing to go on from: it is no workflow, goes on, or has succeeded."""
+    row = executions.get(tx, execution)
+    hint = f"attune execution show {execution}"
+    if row is None or workflows.get(tx, execution) is None:
+        raise ConflictError(f"execution {execution} is no workflow that has begun", hint=hint)
+    if not row.status.is_terminal:
+        raise ConflictError(f"execution {execution} goes on", code="unfinished", hint=hint)
+    if row.status is Status.COMPLETED:
+        raise ConflictError(
+            f"execution {execution} has not failed: nothing of it is to begin again", hint=hint
+        )
+
+
+def take_over(tx: Transaction, execution: int, graph: Graph, earlier: int) -> None:
+    """Let a workflow go on where an earlier run of it failed: variables and results of that one count for it.
+
+    What failed and led nowhere begins again; of what succeeded only what follows is looked at again, where that
+    could not be told.
+    """
+    state = workflows.get(tx, earlier)
+    if state is None:
+        return
+    workflows.insert(tx, execution, variables=state.variables, sealed=state.sealed, due=None)
+    faulty = {fault["task"] for fault in state.faults}
+    made: dict[int, int] = {}
+    for row in workflow_tasks.all_of(tx, earlier):
+        if row.name not in graph.tasks or (row.within is not None and row.within not in made):
+            continue
+        status = row.status if row.within is not None else _status_of(row, row.name in faulty)
+        within = None if row.within is None else made[row.within]
+        copy = workflow_tasks.copy(
+            tx, row, execution, status=status, handled=row.handled or row.within is not None, within=within
+        )
+        if status is not TaskStatus.WAITING:
+            made[row.id] = copy
+
+
+def _status_of(row: TaskRow, is_faulty: bool) -> TaskStatus:
+    """Return what a task of an earlier run is to the next one: over, over but not followed (`running`), or to begin."""
+    if row.status.is_success:
+        if row.handled and not is_faulty:
+            return row.status
+        return TaskStatus.RUNNING if row.status is TaskStatus.COMPLETED else TaskStatus.WAITING
+    return row.status if row.handled else TaskStatus.WAITING

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from attune_cli.errors import ConflictError, UsageError
+from attune_cli.runtime.services import executions as services
+from attune_cli.runtime.services.reruns import rerun
+from attune_cli.runtime.services.submission import submit
+from attune_cli.runtime.store.execution_search import Filter
+from tests.engine.workflow_stage import OK, WorkflowStage, bad, good, task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> WorkflowStage:
+    made = WorkflowStage(tmp_path)
+    made.host()
+    return made
+
+
+def again(stage: WorkflowStage, execution: int) -> int:
+    with stage.store.write(stage.clock.now()) as tx:
+        submission = rerun(tx, str(execution), {}, stage.sealer, from_failed=True)
+        made = submit(tx, submission, settings=stage.settings, sealer=stage.sealer, host="a").id
+    stage.settle()
+    return made
+
+
+def prune(stage: WorkflowStage) -> list[int]:
+    gone: list[int] = []
+    with stage.store.write(stage.clock.now()) as tx:
+        gone += services.prune(tx, Filter(), keep=0, limit=1000).gone
+    return gone
+
+
+def test_a_run_from_failed_keeps_what_succeeded_and_begins_again_what_failed(stage: WorkflowStage) -> None:
+    stage.workflow(
+        task("a") | {"next": [{"publish": [{"x": "{{ result().n }}"}], "do": ["b", "c"]}]},
+        task("b", "d", input={"x": "{{ x }}"}),
+        task("c", "d", with_items=[1, 2]),
+        task("d", join="all", input={"a": "{{ task.a.n }}", "c": "{{ task.c[1].n }}"}),
+    )
+    flow = stage.begin()
+    stage.ends(flow, "a", good({"n": 1}))
+    stage.ends(flow, "b", bad())
+    stage.ends(flow, "c", good({"n": 2}))
+    stage.ends(flow, "c", good({"n": 3}))
+    assert stage.status(flow) == ["failed"]
+    second = again(stage, flow)
+    assert stage.tasks(second) == {"a": "completed", "b": "running", "c": "completed", "d": "waiting"}
+    assert stage.row(second).rerun_of == flow
+    assert stage.parameters(second, "b") == {"x": 1}
+    stage.ends(second, "b", bad())
+    third = again(stage, second)
+    stage.ends(third, "b")
+    assert stage.parameters(third, "d") == {"a": 1, "c": 3}
+    stage.ends(third, "d")
+    assert stage.status(third) == ["completed"]
+    assert [stage.children(third, name) for name in "ac"] == [[], []]
+
+
+def test_what_was_cancelled_before_its_next_task_began_goes_on_there(stage: WorkflowStage) -> None:
+    stage.workflow(task("a", "b"), task("b"))
+    flow = stage.begin()
+    stage.cancel(flow)
+    stage.ends(flow, "a", good())
+    assert (stage.status(flow), stage.tasks(flow)) == (["cancelled"], {"a": "completed"})
+    second = again(stage, flow)
+    assert stage.tasks(second) == {"a": "completed", "b": "running"}
+    assert stage.children(second, "a") == []
+
+
+def test_a_parallel_task_that_succeeded_is_kept_with_those_in_it(stage: WorkflowStage) -> None:
+    stage.workflow(
+        {
+            "name": "both",
+            "type": "parallel",
+            "tasks": [task("x"), task("y")],
+            "next": [{"when": OK, "do": ["z"]}],
+        },
+        task("z", input={"x": "{{ task.both.x.n }}", "y": "{{ task.y.n }}"}),
+    )
+    flow = stage.begin()
+    stage.ends(flow, "x", good({"n": 1}))
+    stage.ends(flow, "y", good({"n": 2}))
+    stage.ends(flow, "z", bad())
+    second = again(stage, flow)
+    assert stage.parameters(second, "z") == {"x": 1, "y": 2}
+    stage.ends(second, "z")
+    assert stage.status(second) == ["completed"]
+
+
+def test_a_condition_that_could_not_be_told_is_asked_again(stage: WorkflowStage) -> None:
+    follow: list[dict[str, Any]] = [{"when": "{{ config.wanted }}", "do": ["b"]}]
+    stage.workflow({"name": "a", "action": "demo.job", "next": follow}, task("b"))
+    flow = stage.begin()
+    stage.ends(flow, "a")
+    assert "config.wanted is missing" in stage.error(flow)
+    stage.workflow({"name": "a", "action": "demo.job", "next": [{"do": ["b"]}]}, task("b"))
+    second = again(stage, flow)
+    assert stage.tasks(second) == {"a": "completed", "b": "running"}
+
+
+def test_there_is_nothing_to_go_on_from_in_what_succeeded_goes_on_or_is_no_workflow(
+    stage: WorkflowStage,
+) -> None:
+    stage.workflow(task("a"))
+    flow = stage.begin()
+    (child,) = stage.children(flow, "a")
+    for execution, said in ((flow, "goes on"), (child, "is no workflow that has begun")):
+        with pytest.raises(ConflictError, match=said):
+            again(stage, execution)
+    stage.ends(flow, "a")
+    with pytest.raises(ConflictError, match="has not failed"):
+        again(stage, flow)
+    assert stage.all_ids() == [flow, child]
+
+
+def test_results_that_a_later_run_still_needs_are_not_pruned(stage: WorkflowStage) -> None:
+    stage.workflow(task("a", "b"), task("b", input={"n": "{{ task.a.n }}"}, retry={"count": 1, "delay": 10}))
+    flow = stage.begin()
+    stage.ends(flow, "a", good({"n": 1}))
+    stage.ends(flow, "b", bad())
+    stage.advance(10)
+    stage.ends(flow, "b", bad())
+    (kept,) = stage.children(flow, "a")
+    second = again(stage, flow)
+    prune(stage)
+    assert {flow, kept} <= set(stage.all_ids())
+    stage.ends(second, "b")
+    prune(stage)
+    prune(stage)
+    assert stage.all_ids() == []
+
+
+def test_a_workflow_may_begin_at_a_task_and_what_is_not_behind_it_counts_as_done(
+    stage: WorkflowStage,
+) -> None:
+    stage.workflow(
+        task("a", "b", "c"), task("b", "d"), task("c", "d"), task("d", "e", join="all"), task("e"),
+        vars={"x": 1}, secret_vars=("x",),
+    )  # fmt: skip
+    flow = stage.begin(begin_at="b")
+    assert stage.tasks(flow) == {"a": "skipped", "c": "skipped", "b": "running"}
+    stage.ends(flow, "b")
+    stage.ends(flow, "d")
+    stage.ends(flow, "e")
+    assert stage.status(flow) == ["completed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("bb", "cannot begin at 'bb': that task does not exist"), ("x", "that task is nested in 'p'")],
+)
+def test_a_workflow_cannot_begin_at_a_task_it_has_not(stage: WorkflowStage, name: str, said: str) -> None:
+    stage.workflow(task("b"), {"name": "p", "type": "parallel", "tasks": [task("x")]})
+    with pytest.raises(UsageError, match=said):
+        stage.begin(begin_at=name)
+    assert stage.all_ids() == []
+    with pytest.raises(UsageError, match="is no workflow"):
+        stage.begin("demo.job", begin_at="b")
