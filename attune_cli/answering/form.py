@@ -30,11 +30,13 @@ _OPEN_EDITOR = "e"
 def fill(schema: Schema, terminal: Terminal) -> dict[str, Json]:
     """Return the answers, by name; raises LeftError and WithdrawnError.
 
-    Where nothing is declared, any object is an answer.
+    Where nothing is declared, any object is an answer. What is required is asked first: a schema that was kept with its
+    workflow has lost the order in which it was written.
     """
     if not schema:
         return cast("dict[str, Json]", _Field(_ANYTHING, _WHOLE, terminal).ask())
-    answers = {name: _Field(schema, name, terminal).ask() for name in schema}
+    names = sorted(schema, key=lambda name: schema[name].get("required") is not True)
+    answers = {name: _Field(schema, name, terminal).ask() for name in names}
     return {name: value for name, value in answers.items() if value is not _LEFT_OUT}
 
 

@@ -66,17 +66,16 @@ class Asking:
             with self._store.read(SystemClock().now()) as tx:
                 pending = inquiries.pending_below(tx, execution.id)
             for inquiry in pending:
-                if inquiry.id not in self._told:
-                    self._meet(inquiry, execution)
-
-    def _meet(self, inquiry: Inquiry, execution: Execution) -> None:
-        if self._mode == "fail":
-            raise NeedsAnswerError(_open(inquiry, execution), hint=_HINT.format(inquiry.id))
-        if self._mode == "prompt":
-            self._version = -1  # what is asked or told meanwhile changes the file unseen
-            self._ask(inquiry, execution)
-        else:
-            self._tell(inquiry)
+                if inquiry.id in self._told:
+                    continue
+                if self._mode == "fail":
+                    raise NeedsAnswerError(_open(inquiry, execution), hint=_HINT.format(inquiry.id))
+                if self._mode == "wait":
+                    self._tell(inquiry)
+                    continue
+                self._ask(inquiry, execution)
+                self._version = -1  # meanwhile the others may have been answered
+                return
 
     def _tell(self, inquiry: Inquiry, why: str = "") -> None:
         self._told.add(inquiry.id)

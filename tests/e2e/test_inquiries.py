@@ -51,6 +51,29 @@ def host_of(run: Run, number: int) -> str | None:
     return host
 
 
+def install_workflow(run: Run, tmp_path: Path, gate: Path) -> None:
+    """Install `way.go`: it asks, and beside that waits for `gate`; something follows each of both."""
+    actions = tmp_path / "way" / "actions"
+    (actions / "workflows").mkdir(parents=True)
+    (tmp_path / "way" / "pack.yaml").write_text("ref: way\nversion: 1.0.0\nlabel: Way\n")
+    (actions / "say.yaml").write_text(
+        "ref: way.say\nlabel: Say\nrunner_type: shell\nentry_point: say.sh\nparameter_format: dotenv\n"
+        "parameters:\n  what: {type: string, required: true}\n  file: {type: string, default: /}\n"
+    )
+    (actions / "say.sh").write_text(
+        'eval "$(cat)"\nwhile [ ! -e "$file" ]; do sleep 0.05; done\necho "$what"\n'
+    )
+    (actions / "workflows" / "go.yaml").write_text(
+        "ref: way.go\nlabel: Go\nversion: 1.0.0\ntasks:\n"
+        "  - {name: ask, action: core.ask, input: {prompt: Go on?}, next: [{do: [end]}]}\n"
+        f"  - {{name: beside, action: way.say, input: {{what: beside, file: {gate}}}, next: [{{do: [after]}}]}}\n"
+        "  - {name: after, action: way.say, input: {what: after}}\n"
+        "  - {name: end, action: way.say, input: {what: end}}\n"
+    )
+    result = run("pack", "install", str(tmp_path / "way"))
+    assert result.exit_code == 0, result.stderr
+
+
 # --- the form
 
 
@@ -79,15 +102,15 @@ def test_a_form_asks_for_each_member_until_it_fits(run: Run, tmp_path: Path) -> 
         screen.until("inquiry 1 of core.ask (execution 1), asked just now\nShip it?\n")
         screen.until("ok: Is all well?").until("ok (yes or no): ").type("perhaps\n").until("expected boolean")
         screen.until("ok (yes or no): ").type("y\n")
-        screen.until("  1  staging\n    2  production\n").until("where (1-2) [staging]: ").type("3\n")
-        screen.until("expected one of 1 to 2, got '3'").until("where").type("2\n")
         screen.until("count (integer, 1 to 9): ").type("\n").until("required").until("count").type("12\n")
         screen.until("must be at most 9, got 12").until("count").type("7\n")
-        screen.until("ratio (number) [0.5]: ").type("\n")
         screen.until("token (string, hidden): ").type("hunter2hunter2\n")
-        screen.until("note (string, optional): ").type("\n")
         screen.until("tags (JSON, or e for editor): ").type('["a", 1]\n')
         screen.until("expected string, got 1").until("tags").type('["a", "b"]\n')
+        screen.until("  1  staging\n    2  production\n").until("where (1-2) [staging]: ").type("3\n")
+        screen.until("expected one of 1 to 2, got '3'").until("where").type("2\n")
+        screen.until("ratio (number) [0.5]: ").type("\n")
+        screen.until("note (string, optional): ").type("\n")
         screen.until("limits (JSON, or e for editor, optional): ").type("e\n")
         screen.until("inquiry 1 answered")
         assert screen.end() == 0
@@ -208,6 +231,26 @@ def test_who_may_not_answer_is_told_who_may_and_waits(run: Run) -> None:
         assert screen.end() == 0
 
 
+def test_a_workflow_left_at_a_prompt_ends_what_is_on_and_begins_nothing_more(
+    run: Run, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    install_workflow(run, tmp_path, gate)
+    with Screen("run", "way.go") as screen:
+        screen.until("Go on?").until(PROMPT)
+        screen.signal(signal.SIGINT)
+        screen.until("1 other run of it goes on and ends first")
+        gate.touch()
+        assert screen.end() == 130
+    ran = json.loads(run("execution", "list", "--action", "way.say", "-j").stdout)
+    assert [one["parameters"]["what"] for one in ran if one["finished_at"]] == ["beside"]
+    with Screen("inquiry", "respond", "1", "--wait") as screen:
+        screen.until("│ beside").until(PROMPT).type("y\n").until("execution 1 of way.go completed")
+        assert screen.end() == 0
+    ran = json.loads(run("execution", "list", "--action", "way.say", "-s", "completed", "-j").stdout)
+    assert sorted(one["parameters"]["what"] for one in ran) == ["after", "beside", "end"]
+
+
 @pytest.mark.usefixtures("nothing_is_left")
 def test_a_run_of_the_daemon_asks_at_the_terminal_that_waits_for_it(run: Run, home: Home) -> None:
     with serving(home):
@@ -301,6 +344,13 @@ def test_an_inbox_takes_one_answer_after_another(run: Run) -> None:
         screen.until("inquiry 1 answered").until("nothing waits for your answer")
         assert screen.end() == 0
     assert ("third" in screen.shown, pending(run)) == (False, ["3"])
+
+
+def test_a_run_may_not_answer_what_it_asked(run: Run) -> None:
+    script = f"{ATTUNE} run core.ask --on-inquiry fail; {ATTUNE} inquiry respond 1 --approve; echo $?"
+    result = run("run", "exec", "--on-inquiry", "wait", "--timeout", "20s", "--", "sh", "-c", script)
+    assert result.stdout == "4\n", result.stderr
+    assert "it was asked by the run that would answer it" in result.stderr
 
 
 # --- scripts
