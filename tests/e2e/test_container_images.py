@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import io
 import json
@@ -74,6 +75,19 @@ def test_credentials_of_a_registry_come_from_a_key(run: Run, tmp_path: Path) -> 
         assert (done.exit_code, done.stdout) == (0, "{}\n"), done.stderr
 
 
+def test_credentials_of_a_registry_come_from_dockers_own_store(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    with serving_images(login="ada:open sesame") as registry:
+        install(run, tmp_path, "cat", image=f"{registry.name}/tools:1")
+        assert run("run", "action", "box.it").exit_code == 1
+        login = {"auths": {registry.name: {"auth": base64.b64encode(b"ada:open sesame").decode()}}}
+        write_files(tmp_path / "docker", {"config.json": json.dumps(login)})
+        done = run("run", "action", "box.it")
+        assert (done.exit_code, done.stdout) == (0, "{}\n"), done.stderr
+
+
 @pytest.mark.parametrize(
     ("tag", "error"), [("nosuch", "image_not_found"), ("1", "image_pull_failed")], ids=["tag", "registry"]
 )
@@ -84,6 +98,22 @@ def test_what_cannot_be_pulled_is_said(run: Run, tmp_path: Path, tag: str, error
         assert run("run", "action", "box.it").exit_code == 1
         told = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
         assert (told["type"], f"{name}/tools:{tag}" in told["message"]) == (error, True)
+
+
+def test_an_image_for_another_kind_of_machine_says_so(run: Run, tmp_path: Path) -> None:
+    program = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + b"\x02\0\xff\xfe\x01\0\0\0".ljust(200, b"\0")
+    memory = io.BytesIO()
+    with tarfile.open(fileobj=memory, mode="w") as archive:
+        for name in ("program", "bin/sh"):  # the init gives a program without a format to the shell
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(program), 0o755
+            archive.addfile(entry, io.BytesIO(program))
+    docker("import", "-", "foreign:1", given=memory.getvalue())
+    install(run, tmp_path, image="foreign:1", command=["/program"])
+    assert run("run", "action", "box.it").exit_code == 1
+    error = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
+    assert error["type"] == "not_started"
+    assert "made for another kind of machine" in error["message"]
 
 
 # --- built

@@ -24,7 +24,10 @@ _SIGNALS = frozenset(map(int, (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, sig
 """Those that end programs. An engine tells a signal as 128 and its number, as shells do."""
 
 _SIGNALLED = 128
-_NO_PROGRAM = (126, 127)
+_NO_PROGRAM = (1, 126, 127)
+"""Of these only the first line of stderr tells whether there was a program."""
+
+_NOT_FOR_THIS_MACHINE = "it is made for another kind of machine, or is a script that does not begin with #!"
 _INIT_FAILED = (b"[FATAL tini", b"[FATAL attune]")
 """The words of the engine's init, and of our gate, when there is no such program."""
 
@@ -98,6 +101,7 @@ def _no_program(folder: Path) -> RunError | None:
         return None
     if not line.encode().startswith(_INIT_FAILED):
         return None
-    return RunError(
-        type="not_started", message=f"cannot start it in the container: {line.partition('] ')[2]}"
-    )
+    why = line.partition("] ")[2]
+    if why.endswith("Exec format error"):
+        why = f"{why} ({_NOT_FOR_THIS_MACHINE})"
+    return RunError(type="not_started", message=f"cannot start it in the container: {why}")
