@@ -25,6 +25,7 @@ _STATUS_STYLES = {
     "completed": "green", "ok": "green", "pass": "green", "passed": "green",
     "failed": "red", "error": "red", "timeout": "red", "abandoned": "red",
     "running": "cyan", "canceling": "yellow", "cancelled": "yellow", "warning": "yellow", "requested": "dim",
+    "timed_out": "red", "paused": "yellow", "waiting": "dim", "skipped": "dim",
 }  # fmt: skip
 
 # C0 and DEL become their pictures, C1 (0x9b starts an escape sequence too), lone surrogates and the

@@ -60,6 +60,9 @@ def list_executions(
     context: Context,
     action: ActionOption = None,
     pack: PackOption = None,
+    workflow: Annotated[
+        str | None, Option("--workflow", metavar="REF", help="Begun by tasks of this workflow.")
+    ] = None,
     rule: Annotated[str | None, Option("--rule", metavar="REF", help="Started by this rule.")] = None,
     trigger: Annotated[
         str | None, Option("--trigger", metavar="REF", help="Because of an event of this trigger.")
@@ -91,16 +94,35 @@ def list_executions(
     from attune_cli.running.listing import ListOptions, show_list
 
     options = ListOptions(
-        action=action, pack=pack, rule=rule, trigger=trigger, status=status, since=since, until=until,
-        label=label, parent=parent, root=root, result=result, limit=None if all_ else limit, after=after,
+        action=action, pack=pack, workflow=workflow, rule=rule, trigger=trigger, status=status, since=since,
+        until=until, label=label, parent=parent, root=root, result=result, limit=None if all_ else limit, after=after,
         sort=sort, reverse=reverse,
     )  # fmt: skip
     show_list(context, options, COLUMNS, count=count, fail_empty=fail_empty)
 
 
-@app.command("show", examples=["attune execution show 12", "attune execution show @last --field result.data"])
-def show(context: Context, ids: Words) -> None:
-    """Show executions: summary, parameters, result, timeline."""
+@app.command(
+    "show",
+    examples=[
+        "attune execution show 12",
+        "attune execution show @last --field result.data",
+        "attune execution show @last --tree",
+    ],
+)
+def show(
+    context: Context,
+    ids: Words,
+    tree: Annotated[
+        bool, Option("--tree", help="All that it began: tasks, items, attempts, questions, sub-workflows.")
+    ] = False,
+    timeline: Annotated[bool, Option("--timeline", help="The tasks of a workflow over time.")] = False,
+) -> None:
+    """Show executions: summary, parameters, result, changes; or their trees."""
+    if tree or timeline:
+        from attune_cli.running.trees import show_trees
+
+        show_trees(context, ids, timeline=timeline)
+        return
     from attune_cli.running.listing import read_words, shortened
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
@@ -131,8 +153,9 @@ def logs(
     stream: Annotated[str, Option("--stream", metavar="stdout|stderr|all", help="Which stream.")] = "all",
     tail: Annotated[int | None, Option("--tail", min=0, metavar="N", help="Only the last N lines.")] = None,
     timestamps: Annotated[bool, Option("--timestamps", help="When each line came.")] = False,
+    task: Annotated[str | None, Option("--task", metavar="T", help="Of a workflow, only this task.")] = None,
 ) -> None:
-    """Print what an execution wrote: the bytes themselves, or JSON lines."""
+    """Print what an execution wrote: the bytes themselves, or JSON lines; of a workflow, what its tasks did."""
     from attune_cli.running.viewing import chosen_streams, follow_logs, show_logs
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
@@ -142,7 +165,15 @@ def logs(
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         execution = executions.find(tx, id_)
-    if follow:
+        is_workflow = executions.is_workflow(tx, execution.id)
+    if is_workflow or task is not None:
+        from attune_cli.running.workflow_logs import follow_workflow_logs, show_workflow_logs
+
+        if follow:
+            follow_workflow_logs(context, store, execution, streams, task=task)
+            return
+        show_workflow_logs(context, store, execution, streams, task=task, last=tail, timestamps=timestamps)
+    elif follow:
         follow_logs(context, store, execution, streams)
     else:
         show_logs(context, execution, streams, last=tail, timestamps=timestamps)
@@ -224,6 +255,28 @@ def cancel(
     from attune_cli.running.changing import cancel_executions
 
     return cancel_executions(context, ids or [], action=action, status=status, reason=reason, wait=wait)
+
+
+@app.command(
+    "pause", examples=["attune execution pause 12", 'attune execution pause @last --reason "not today"']
+)
+def pause(
+    context: Context,
+    id_: Word,
+    reason: Annotated[str | None, Option("--reason", metavar="T", help="Why, for the record.")] = None,
+) -> None:
+    """Let a workflow begin nothing more, nor those below it; what runs goes on."""
+    from attune_cli.running.pausing import pause_workflow
+
+    pause_workflow(context, id_, reason)
+
+
+@app.command("resume", examples=["attune execution resume 12"])
+def resume(context: Context, id_: Word) -> None:
+    """Let a paused workflow go on."""
+    from attune_cli.running.pausing import resume_workflow
+
+    resume_workflow(context, id_)
 
 
 @app.command("retry", examples=["attune execution retry 12", "attune execution retry @failed message=again"])

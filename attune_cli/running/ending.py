@@ -43,7 +43,8 @@ def print_result(context: Context, execution: Execution) -> None:
     if execution.status != "completed":
         return
     stdout = stream_file(context.home, execution.id, "stdout")
-    if context.out.is_text and {"data", QUESTION_ID}.isdisjoint(execution.result or {}):
+    has_text = not execution.waits and {"data", QUESTION_ID}.isdisjoint(execution.result or {})
+    if context.out.is_text and has_text:
         if stdout.exists():
             with stdout.open("rb") as file:
                 sink = Sink(sys.stdout)
@@ -65,7 +66,7 @@ def say_end(context: Context, execution: Execution) -> None:
         RunFailedError(
             f"execution {execution.id} of {execution.action_ref} {how_it_ended(execution)}",
             details=[Detail("", line) for line in more[-_SHOWN_LINES:]],
-            hint=f"attune execution show {execution.id}",
+            hint=f"attune execution show {execution.id}{' --tree' if execution.waits else ''}",
         )
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TextIO
 
 from attune_cli.errors import NotFoundError, UnavailableError
 from attune_cli.output import is_terminal, visible
@@ -14,7 +14,7 @@ from attune_cli.runtime.store import executions
 
 if TYPE_CHECKING:
     import codecs
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from attune_cli.config import Home
     from attune_cli.runtime.model.entities import Execution
@@ -95,13 +95,19 @@ class Sink:
         return written
 
 
+class Writer(Protocol):
+    """Whatever takes the output of a run."""
+
+    def write(self, data: bytes) -> None: ...
+
+
 @dataclass
 class LogCopier:
     """Copies the streams of one execution from where it stopped last."""
 
     home: Home
     execution_id: int
-    sinks: dict[StreamName, Sink]
+    sinks: Mapping[StreamName, Writer]
 
     def __post_init__(self) -> None:
         self._logs = LiveLogs(self.home, self.execution_id, self.sinks)

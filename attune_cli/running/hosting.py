@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import CancelledError, NeedsAnswerError, PendingError
 from attune_cli.running.asking import Asking, on_inquiry_of
@@ -19,7 +19,7 @@ from attune_cli.runtime.clock import SystemClock, pause
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.host import connect_again
 from attune_cli.runtime.inline_host import InlineHost
-from attune_cli.runtime.services.executions import show
+from attune_cli.runtime.services.executions import is_workflow, show
 from attune_cli.runtime.services.submission import submit
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
@@ -93,7 +93,8 @@ class Work:
             attendant.look_after(waiting)
             asking.look_after(waiting)
 
-        follower = Follower(
+        kind, more = self._follower(store, execution_id)
+        follower = kind(
             self.context.home,
             store,
             self.targets(),
@@ -102,6 +103,7 @@ class Work:
             preparing=Preparations(self.context, store).tell,
             look_after=look_after,
             give_up_seconds=self.options.wait_timeout_seconds,
+            **more,
         )
         try:
             return follower.follow(execution_id)
@@ -111,6 +113,16 @@ class Work:
                     record = show(tx, str(execution_id))
                 self.context.out.record(record)
             raise
+
+    def _follower(self, store: Store, execution_id: int) -> tuple[type[Follower], dict[str, Any]]:
+        """Return what follows an execution, and what it needs besides: a workflow's tasks are shown."""
+        with store.read(SystemClock().now()) as tx:
+            if not is_workflow(tx, execution_id):
+                return Follower, {}
+        from attune_cli.running.follow_tree import TreeFollower
+        from attune_cli.running.tree_views import view_for
+
+        return TreeFollower, {"view": view_for(self.context)}
 
 
 def run_here(work: Work, submission: Submission) -> int:

@@ -79,6 +79,7 @@ class ListOptions:
 
     action: str | None = None
     pack: str | None = None
+    workflow: str | None = None
     rule: str | None = None
     trigger: str | None = None
     status: Sequence[str] | None = None
@@ -108,6 +109,7 @@ class ListOptions:
         return Filter(
             action_ref=self.action,
             pack_ref=self.pack,
+            workflow_ref=self.workflow,
             rule_ref=self.rule,
             trigger_ref=self.trigger,
             statuses=statuses,

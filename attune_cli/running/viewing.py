@@ -117,14 +117,15 @@ def follow_logs(
 ) -> None:
     """Print what an execution writes, as it comes, until its end."""
     if context.out.is_text:
-        copier = LogCopier(context.home, execution.id, _log_targets(streams))
+        targets = _log_targets(streams)
+        copier = LogCopier(context.home, execution.id, targets)
         attendant = Attendant(context, store)
         while not (current := read(store, execution.id)).status.is_terminal:
             attendant.look_after([current])
             if not copier.copy():
                 time.sleep(LOOK_SECONDS)
         copier.copy_rest()
-        for sink in copier.sinks.values():
+        for sink in targets.values():
             sink.check()
         return
     context.out.event({"v": 1, "type": "hello", "stream": "logs", "id": execution.id}, None)
@@ -193,7 +194,7 @@ def show_result(context: Context, word: str, *, wait: bool, reveal: bool) -> int
     if execution.status != "completed":
         raise RunFailedError(
             f"execution {execution.id} of {execution.action_ref} {how_it_ended(execution)}",
-            hint=f"attune execution show {execution.id}",
+            hint=f"attune execution show {execution.id}{' --tree' if execution.waits else ''}",
         )
     print_result(context, _revealed(context, store, execution) if reveal else execution)
     return 0

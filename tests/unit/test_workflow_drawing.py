@@ -210,12 +210,20 @@ def test_a_name_that_would_drive_a_terminal_is_shown_as_what_it_is() -> None:
     assert "a␛[2J" in shown
 
 
-@st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    names = [f"t{number}" for number in range(draw(st.integers(1, 9)))]
-    targets = st.lists(st.sampled_from(names), max_size=3, unique=True)
-    following = st.lists(targets, max_size=3)
-    return graph(*(task(name, *(to(*some) for some in draw(following))) for name in names))
+def _of_numbers(targets: list[list[set[int]]]) -> Graph:
+    """Make a graph of which each task leads to those numbers, one transition for each set."""
+    names = [f"t{number}" for number in range(len(targets))]
+    return graph(
+        *(
+            task(name, *(to(*(names[one % len(names)] for one in sorted(some))) for some in following))
+            for name, following in zip(names, targets, strict=True)
+        )
+    )
+
+
+def graphs() -> st.SearchStrategy[Graph]:
+    following = st.lists(st.sets(st.integers(0, 8), max_size=3), max_size=3)
+    return st.lists(following, min_size=1, max_size=9).map(_of_numbers)
 
 
 @given(graphs())

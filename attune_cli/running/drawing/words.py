@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.runtime.clock import SECOND, parse_rfc3339
 from attune_cli.runtime.model.quantities import format_duration
 from attune_cli.runtime.model.templates import without_braces
+from attune_cli.table import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-ENDED_BADLY = frozenset({"failed", "timed_out", "cancelled", "abandoned", "timeout"})
+_LONGEST_MESSAGE = 120
 
 
 def words_of(graph: Graph, task: Task, *, is_workflow: Callable[[str], bool]) -> Iterator[str]:
@@ -104,6 +105,11 @@ def transition_words(graph: Graph, task: Task, transition: Transition, *, with_t
     if transition.publish:
         found.append(f"sets {', '.join(transition.published)}")
     return found
+
+
+def first_line(message: str) -> str:
+    """Return the beginning of a message, for a line that has more to say."""
+    return cut(message.partition("\n")[0], _LONGEST_MESSAGE)
 
 
 def condition(text: str) -> str:

@@ -85,6 +85,7 @@ def task_record(task: TaskRow, counts: ChildCounts) -> Record:
         "kind": "workflow_task",
         "id": task.id,
         "name": task.name,
+        "action_ref": counts.action_ref,
         "iteration": task.iteration,
         "triggered_by": task.triggered_by,
         "status": task.status,

@@ -21,6 +21,8 @@ class Filter:
     action_ref: str | None = None
     """A ref, or `pack.*`."""
     pack_ref: str | None = None
+    workflow_ref: str | None = None
+    """Begun by a task of this workflow."""
     rule_ref: str | None = None
     trigger_ref: str | None = None
     """Started by this rule, or because of an event of this trigger."""
@@ -88,6 +90,9 @@ def _of_origin(criteria: Filter) -> list[Need]:
         needs.append((f"action_ref {comparison} ?", (criteria.action_ref,)))
     if criteria.pack_ref is not None:
         needs.append(("action_ref GLOB ?", (f"{criteria.pack_ref}.*",)))
+    if criteria.workflow_ref is not None:
+        of_it = "workflow_task IS NOT NULL AND parent IN (SELECT id FROM execution WHERE action_ref = ?)"
+        needs.append((of_it, (criteria.workflow_ref,)))
     if criteria.rule_ref is not None:
         needs.append(("rule_ref = ?", (criteria.rule_ref,)))
     if criteria.trigger_ref is not None:
@@ -156,8 +161,9 @@ def count(tx: Transaction, criteria: Filter) -> int:
 
 
 def newest(tx: Transaction, *, action_ref: str | None = None, statuses: tuple[str, ...] = ()) -> int | None:
-    """Return the newest execution, of one action and of some statuses when given."""
-    where, values = _where(Filter(action_ref=action_ref, statuses=statuses))
+    """Return the newest execution, of some statuses when given: of one action, or of what others did not begin."""
+    criteria = Filter(action_ref=action_ref, statuses=statuses, top_level_only=action_ref is None)
+    where, values = _where(criteria)
     row = tx.execute(f"SELECT max(id) FROM execution WHERE {where}", tuple(values)).fetchone()
     return row[0]
 

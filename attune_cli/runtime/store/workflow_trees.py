@@ -9,6 +9,8 @@ from attune_cli.runtime.model.states import Status
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.store.database import Transaction
 
@@ -42,6 +44,7 @@ class ChildCounts:
     bad: int = 0
     live: int = 0
     attempts: int = 0
+    action_ref: str | None = None
 
 
 @immutable(kw_only=True)
@@ -94,11 +97,14 @@ def child_counts(tx: Transaction, workflow: int) -> dict[int, ChildCounts]:
     rows = tx.execute(
         """SELECT workflow_task, sum(status = 'completed'),
              sum(finished IS NOT NULL AND status <> 'completed' AND next_attempt IS NULL),
-             sum(finished IS NULL), max(attempt)
+             sum(finished IS NULL), max(attempt), max(action_ref)
            FROM execution WHERE parent = ? AND workflow_task IS NOT NULL GROUP BY workflow_task""",
         (workflow,),
     ).fetchall()
-    return {row[0]: ChildCounts(completed=row[1], bad=row[2], live=row[3], attempts=row[4]) for row in rows}
+    return {
+        row[0]: ChildCounts(completed=row[1], bad=row[2], live=row[3], attempts=row[4], action_ref=row[5])
+        for row in rows
+    }
 
 
 def children_of_task(tx: Transaction, task: int) -> list[ChildRow]:
@@ -128,6 +134,47 @@ def runs_inside(tx: Transaction, top: int) -> dict[int, list[ChildRow]]:
     return found
 
 
+@immutable(kw_only=True)
+class Part:
+    """An execution that some task of a workflow began."""
+
+    id: int
+    parent: int
+    task: str
+    iteration: int
+    item: int | None
+    """None where the task is done once."""
+    status: Status
+    waits: bool
+
+
+def parts_since(tx: Transaction, workflows: Sequence[int], execution: int) -> list[Part]:
+    """Return what the tasks of some workflows began with an id above `execution`, in order."""
+    rows = tx.execute(
+        """SELECT e.id, e.parent, t.name, t.iteration, CASE WHEN t.items IS NULL THEN NULL ELSE e.item END, e.status,
+             e.waits
+           FROM execution AS e JOIN workflow_task AS t ON t.id = e.workflow_task
+           WHERE e.parent IN (SELECT value FROM json_each(?)) AND e.id > ? ORDER BY e.id""",
+        (json.dumps(list(workflows)), execution),
+    ).fetchall()
+    return [
+        Part(
+            id=row[0], parent=row[1], task=row[2], iteration=row[3], item=row[4], status=Status(row[5]),
+            waits=bool(row[6]),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def statuses(tx: Transaction, executions: Sequence[int]) -> dict[int, Status]:
+    """Return how some executions stand; one that was deleted is left out."""
+    rows = tx.execute(
+        "SELECT id, status FROM execution WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(executions)),),
+    ).fetchall()
+    return {int(row[0]): Status(row[1]) for row in rows}
+
+
 def paused(tx: Transaction, workflow: int) -> tuple[bool, str | None]:
     """Tell whether a workflow begins nothing new for now, and why."""
     row = tx.execute(
@@ -136,10 +183,25 @@ def paused(tx: Transaction, workflow: int) -> tuple[bool, str | None]:
     return (False, None) if row is None else (bool(row[0]), row[1])
 
 
-def workflow_of_task(tx: Transaction, task: int) -> tuple[int, str] | None:
-    """Return the execution of the workflow that a task belongs to, and the task's name."""
-    row = tx.execute("SELECT workflow, name FROM workflow_task WHERE id = ?", (task,)).fetchone()
-    return None if row is None else (int(row[0]), str(row[1]))
+@immutable(kw_only=True)
+class Place:
+    """Where a task stands."""
+
+    execution: int
+    """Of the workflow."""
+    ref: str
+    task: str
+    has_items: bool
+
+
+def workflow_of_task(tx: Transaction, task: int) -> Place | None:
+    """Return which workflow a task belongs to."""
+    row = tx.execute(
+        """SELECT t.workflow, e.action_ref, t.name, t.items IS NOT NULL
+           FROM workflow_task AS t JOIN execution AS e ON e.id = t.workflow WHERE t.id = ?""",
+        (task,),
+    ).fetchone()
+    return None if row is None else Place(execution=row[0], ref=row[1], task=row[2], has_items=bool(row[3]))
 
 
 def _child(row: tuple[Any, ...]) -> ChildRow:
