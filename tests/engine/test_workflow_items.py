@@ -6,6 +6,7 @@ import pytest
 
 from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.model.facts import RunEnded
+from attune_cli.runtime.services.records import execution_record
 from tests.engine.workflow_stage import BAD, OK, WorkflowStage, bad, good, task
 
 if TYPE_CHECKING:
@@ -207,3 +208,31 @@ def test_the_work_for_each_item_does_not_grow_with_their_number(tmp_path: Path) 
         return steps / count
 
     assert statements(2000) < 1.3 * statements(500)
+
+
+def test_an_execution_says_which_task_item_and_attempt_it_is(stage: WorkflowStage) -> None:
+    stage.workflow(
+        task("first", "each"), each([1, 2], concurrency=2, retry={"count": 3, "delay": 9}, timeout=5)
+    )
+    flow = stage.begin()
+    stage.ends(flow, "first")
+    stage.ends(flow, "each", bad(), place=1)
+    again = stage.children(flow, "each")[-1]
+    record = execution_record(stage.row(again))["workflow_task"]
+    assert record | {"next_retry_at": None} == {
+        "workflow_execution": flow,
+        "task_name": "each",
+        "task_index": 1,
+        "iteration": 1,
+        "triggered_by": "first",
+        "retry_count": 1,
+        "max_retries": 3,
+        "next_retry_at": None,
+        "timeout_seconds": 5,
+        "timed_out": False,
+        "started_at": None,
+        "completed_at": None,
+        "duration_ms": None,
+    }
+    assert record["next_retry_at"] is not None
+    assert execution_record(stage.row(flow))["workflow_task"] is None

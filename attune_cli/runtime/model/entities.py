@@ -56,6 +56,16 @@ class Outcome:
 
 
 @immutable(kw_only=True)
+class TaskPlace:
+    """The task of a workflow that an execution is a part of."""
+
+    name: str
+    iteration: int
+    triggered_by: str | None
+    max_retries: int
+
+
+@immutable(kw_only=True)
 class Execution:
     """One attempt to run an action. Field names are the columns'; instants are microseconds UTC."""
 
@@ -98,6 +108,7 @@ class Execution:
     workflow_task: int | None
     item: int
     executor: str | None
+    task: TaskPlace | None
 
     @property
     def first_attempt(self) -> int:

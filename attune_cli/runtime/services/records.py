@@ -40,6 +40,7 @@ def execution_record(execution: Execution) -> Record:
         "next_attempt": execution.next_attempt,
         "rerun_of": execution.rerun_of,
         "parent": execution.parent,
+        "workflow_task": _workflow_task(execution, duration),
         "root": execution.top,
         "enforcement": execution.enforcement,
         "rule_ref": execution.rule_ref,
@@ -55,6 +56,29 @@ def execution_record(execution: Execution) -> Record:
         "finished_at": time_or_none(execution.finished),
         "updated": time_or_none(execution.updated),
         "duration_ms": duration,
+    }
+
+
+def _workflow_task(execution: Execution, duration_ms: int | None) -> Record | None:
+    """Return what an execution is to the workflow that began it, under the names of the existing platform."""
+    task = execution.task
+    if task is None:
+        return None
+    is_next_attempt = execution.attempt > 1 and execution.started is None and execution.finished is None
+    return {
+        "workflow_execution": execution.parent,
+        "task_name": task.name,
+        "task_index": execution.item,
+        "iteration": task.iteration,
+        "triggered_by": task.triggered_by,
+        "retry_count": execution.attempt - 1,
+        "max_retries": task.max_retries,
+        "next_retry_at": rfc3339(execution.due) if is_next_attempt else None,
+        "timeout_seconds": execution.timeout_seconds,
+        "timed_out": execution.timed_out,
+        "started_at": time_or_none(execution.started),
+        "completed_at": time_or_none(execution.finished),
+        "duration_ms": duration_ms,
     }
 
 

@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.runtime.model.entities import Execution, Outcome, RunError, StatusChange, Stream
+from attune_cli.runtime.model.entities import Execution, Outcome, RunError, StatusChange, Stream, TaskPlace
 from attune_cli.runtime.model.states import Status
 from attune_cli.values import immutable
 
@@ -23,7 +23,10 @@ EXECUTION_COLUMNS = """id, action_ref, job, status, host, runner_ref, parent, ro
  attempt, rerun_of, parameters, labels, timeout_seconds, due, limit_group, limit_size, idempotency_key,
  cancel_requested, cancel_reason, exit_code, timed_out, error, result, stdout_bytes, stdout_lines,
  stdout_dropped_bytes, stderr_bytes, stderr_lines, stderr_dropped_bytes, created, started, finished, updated,
- enforcement, rule_ref, trigger_ref, depth, waits, workflow_task, item, executor"""
+ enforcement, rule_ref, trigger_ref, depth, waits, workflow_task, item, executor,
+ (SELECT json_object('name', t.name, 'iteration', t.iteration, 'triggered_by', t.triggered_by, 'max_retries',
+    coalesce((SELECT json_extract(definition, '$.action.retry.count') FROM job WHERE id = execution.job), 0))
+  FROM workflow_task AS t WHERE t.id = execution.workflow_task)"""
 
 
 _encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -125,7 +128,7 @@ def execution_of(row: tuple[Any, ...]) -> Execution:
         stderr=Stream(bytes=row[28], lines=row[29], dropped_bytes=row[30]),
         created=row[31], started=row[32], finished=row[33], updated=row[34], enforcement=row[35],
         rule_ref=row[36], trigger_ref=row[37], depth=row[38], waits=bool(row[39]), workflow_task=row[40],
-        item=row[41], executor=row[42],
+        item=row[41], executor=row[42], task=None if row[43] is None else TaskPlace(**json.loads(row[43])),
     )  # fmt: skip
 
 
