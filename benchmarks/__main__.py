@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import ceiling, containers, idle, output, reactions, scale, startup, throughput, webhooks
+from benchmarks import (
+    ceiling,
+    containers,
+    idle,
+    output,
+    reactions,
+    scale,
+    startup,
+    throughput,
+    webhooks,
+    workflows,
+)
 from benchmarks.result import Result, table
 
 BENCHMARKS = {
@@ -17,6 +28,7 @@ BENCHMARKS = {
     "webhooks": webhooks.measure,
     "reactions": reactions.measure,
     "containers": containers.measure,
+    "workflows": workflows.measure,
 }
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.e2e.story import show
+from tests.pack_files import write_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +52,17 @@ def test_an_installed_action_runs_attune_in_the_same_home(run: Run, tmp_path: Pa
     result = run("run", "outer.call")
     assert (result.exit_code, result.stdout) == (0, "inner\n")
     assert show(run, "2")["parent"] == 1
+
+
+def test_an_action_finds_the_command_though_no_path_leads_to_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    files = {
+        "pack.yaml": "ref: keeper\nversion: 1.0.0\n",
+        "actions/keep.yaml": "ref: keeper.keep\nrunner_type: shell\n"
+        "entry_point: |\n  printf x | attune key set keeper.seen -\n",
+    }
+    assert run("pack", "install", str(write_files(tmp_path / "keeper", files))).exit_code == 0
+    assert run("run", "keeper.keep").exit_code == 0
+    assert run("key", "get", "keeper.seen").stdout == "x\n"

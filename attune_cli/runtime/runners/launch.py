@@ -60,6 +60,15 @@ class _Plan:
     is_http: bool = False
 
 
+def _reaching_attune(environment: Mapping[str, str]) -> dict[str, str]:
+    """Let actions find the command `attune` even where whoever runs this named it by its path, as services do."""
+    path = environment.get("PATH", os.defpath)
+    beside = Path(sys.executable).with_name("attune")
+    if shutil.which("attune", path=path) is None and beside.exists():
+        path = f"{path}{os.pathsep}{beside.parent}"
+    return {**environment, "PATH": path}
+
+
 class Launcher:
     """Works out launches for one home; `environment` is that of this process, of which little is let through."""
 
@@ -74,7 +83,7 @@ class Launcher:
         """Work for one home; `api` gives an execution the variables by which it reaches the daemon's server."""
         self._home = home
         self._api = api
-        self._environment = dict(environment)
+        self._environment = _reaching_attune(environment)
         self._allow = (*ALLOWED, *allow)
         self._interpreters = Interpreters(
             home.environments / "interpreters.json", search_path=environment.get("PATH")
