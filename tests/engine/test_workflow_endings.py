@@ -487,3 +487,13 @@ def test_what_a_workflow_is_given_may_not_name_a_key(stage: WorkflowStage) -> No
     stage.workflow(task("a", action="demo.login", input={"pin": "{{ parameters.name }}"}))
     flow = stage.begin(parameters={"name": "key://admin.password"})
     assert "input.pin: what a workflow is given may not name a key; it may itself" in stage.error(flow)
+
+
+def test_what_fails_after_its_workflow_was_cancelled_is_not_tried_again(stage: WorkflowStage) -> None:
+    stage.workflow(task("a", retry={"count": 3}))
+    flow = stage.begin()
+    stage.cancel(flow)
+    stage.settle()
+    stage.ends(flow, "a", bad())
+    assert stage.status(*stage.children(flow, "a"), flow) == ["failed", "cancelled", "cancelled"]
+    assert len(stage.runs.started) == 1

@@ -411,7 +411,10 @@ class Turn:
     def _close(self) -> None:
         """End a workflow that is being ended, when nothing below it goes on."""
         workflows.set_due(self._tx, self._id, None)
-        if self._execution.status is Status.CANCELING:
+        is_cancelled = self._execution.status is Status.CANCELING
+        # What ran when it was ended may have failed, and would be tried again.
+        cancel_children(self._tx, self._id, running_too=not is_cancelled)
+        if is_cancelled:
             end_if_over(self._tx, self._id)
             return
         settle_tasks(self._tx, self._id)
