@@ -71,7 +71,7 @@ def admissible_nested(tx: Transaction, host: str, *, ownerless_too: bool, limit:
 
 def admissible_waiting(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
     """Return the same of what waits for others: it needs no slot, since nothing of it runs."""
-    return _admissible(tx, host, "waits", ownerless_too=ownerless_too, limit=limit)
+    return _admissible(tx, host, "waits = 1", ownerless_too=ownerless_too, limit=limit)
 
 
 def any_waiting(tx: Transaction, host: str, *, ownerless_too: bool) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
 
 
-_FEW = 100
+_FEW = 10
 """Times that are looked at for the next one of a host: others may have ten thousand before it."""
 
 
