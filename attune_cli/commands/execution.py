@@ -225,7 +225,7 @@ def wait(
 
 @app.command("watch", examples=["attune execution watch 12", "attune execution watch @last -j"])
 def watch(context: Context, id_: Word) -> int:
-    """Watch an execution: each change and each line, until its end; exits as it ended."""
+    """Watch an execution: each change and each line, of a workflow its tree, until its end; exits as it ended."""
     from attune_cli.running.viewing import watch_changes
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
@@ -234,6 +234,11 @@ def watch(context: Context, id_: Word) -> int:
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         execution = executions.find(tx, id_)
+        is_workflow = executions.is_workflow(tx, execution.id)
+    if is_workflow:
+        from attune_cli.running.workflow_watching import watch_workflow
+
+        return watch_workflow(context, store, execution)
     return watch_changes(context, store, execution)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attune_cli.running.follow import LOOK_SECONDS, WAITING_SECONDS, Follower, LogCopier, read_in
 from attune_cli.running.tree_parts import TreeParts, is_of_task
@@ -11,10 +11,22 @@ from attune_cli.running.tree_views import NoView
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from attune_cli.running.follow import Sink
     from attune_cli.running.tree_views import TreeView
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.services.logs import StreamName
+
+
+class PartEnd(Protocol):
+    """Takes what one part writes to one stream."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def end(self) -> None:
+        """Be told that there is no more."""
+        ...
 
 
 class PartSink:
@@ -45,9 +57,11 @@ class TreeFollower(Follower):
     view: TreeView = field(default_factory=NoView)
     only: str | None = None
     """Copy only what this task writes."""
+    ends: Callable[[int, str], dict[StreamName, PartEnd]] | None = None
+    """Makes what takes the streams of a part, by its id and name; else `targets` get its lines."""
 
     def __post_init__(self) -> None:
-        self._copiers: dict[int, tuple[LogCopier, list[PartSink]]] = {}
+        self._copiers: dict[int, tuple[LogCopier, list[PartEnd]]] = {}
         self._followed: set[int] = set()
 
     def follow(self, execution_id: int) -> Execution:
@@ -90,15 +104,18 @@ class TreeFollower(Follower):
 
     def _meet(self, parts: TreeParts, view: TreeView) -> None:
         """Begin to copy what was begun since the last look."""
-        if not self.targets:
+        if not self.targets and self.ends is None:
             return
         for part in parts.names.keys() - self._followed:
             self._followed.add(part)
-            if not is_of_task(parts.names[part], self.only):
+            name = parts.names[part]
+            if not is_of_task(name, self.only):
                 continue
-            ends: dict[StreamName, PartSink] = {
-                stream: PartSink(sink, parts.names[part], view) for stream, sink in self.targets.items()
-            }
+            ends: dict[StreamName, PartEnd] = (
+                {stream: PartSink(sink, name, view) for stream, sink in self.targets.items()}
+                if self.ends is None
+                else self.ends(part, name)
+            )
             self._copiers[part] = (LogCopier(self.home, part, ends), list(ends.values()))
 
     def _copy(self, live: set[int]) -> bool:

@@ -9,11 +9,12 @@ from attune_cli.runtime.store import notifications, workflow_trees
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.states import Status
     from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.notifications import Notification
     from attune_cli.runtime.store.workflow_trees import Part
 
 
@@ -84,8 +85,12 @@ class TreeParts:
                 )
 
     def _news(self, tx: Transaction) -> Iterator[TaskChange]:
-        for news in notifications.since(tx, self._sequence or 0):
-            self._sequence = news.sequence
+        while found := notifications.since(tx, self._sequence or 0):
+            self._sequence = found[-1].sequence
+            yield from self._of_tasks(found)
+
+    def _of_tasks(self, found: Iterable[Notification]) -> Iterator[TaskChange]:
+        for news in found:
             if news.entity_type != "workflow_execution" or news.entity_id not in self._paths:
                 continue
             payload: dict[str, Any] = json.loads(news.payload)

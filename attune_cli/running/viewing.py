@@ -138,7 +138,7 @@ def follow_logs(
         return current.status.is_terminal
 
     _stream_lines(context, is_over, execution.id, streams)
-    _end(context, read(store, execution.id))
+    tell_end(context, read(store, execution.id))
 
 
 def _stream_lines(
@@ -159,7 +159,8 @@ def _stream_lines(
         context.out.event(line_record(execution_id, line), None)
 
 
-def _end(context: Context, execution: Execution) -> None:
+def tell_end(context: Context, execution: Execution) -> None:
+    """Print the last record of a stream about an execution."""
     record = {
         "v": 1,
         "type": "end",
@@ -356,7 +357,7 @@ def watch_changes(context: Context, store: Store, execution: Execution) -> int:
                 _print_inquiry(context, asked[change.entity_id], sequence)
         if not copier.copy() and not news:
             if current.status.is_terminal:
-                _end(context, current)
+                tell_end(context, current)
                 return exit_code_of(current)
             time.sleep(LOOK_SECONDS)
 

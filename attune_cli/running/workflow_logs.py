@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import NotFoundError, UsageError, did_you_mean
+from attune_cli.errors import NotFoundError, did_you_mean
 from attune_cli.running.follow import LOOK_SECONDS, Sink, sinks
 from attune_cli.running.follow_tree import PartSink, TreeFollower
 from attune_cli.running.tree_parts import TreeParts, is_of_task
 from attune_cli.running.tree_views import NoView
+from attune_cli.running.viewing import line_record, tell_end
 from attune_cli.runtime.clock import SystemClock, pause, rfc3339
 from attune_cli.runtime.services.logs import in_order, lines, tail
 
@@ -48,8 +49,6 @@ def show_workflow_logs(
 
 def part_line_record(execution: int, task: str, line: Piece) -> dict[str, Any]:
     """Return the record of a line, with the task that it is from."""
-    from attune_cli.running.viewing import line_record
-
     return {**line_record(execution, line), "task": task}
 
 
@@ -73,13 +72,14 @@ def follow_workflow_logs(
     task: str | None,
 ) -> None:
     """Print what the tasks write, as it comes, until the workflow ends."""
-    if not context.out.is_text:
-        raise UsageError(
-            "records of a workflow's lines are not followed here",
-            hint=f"attune execution watch {execution.id} -j",
-        )
     if task is not None:
         _parts(store, execution, task)
+    if not context.out.is_text:
+        from attune_cli.running.workflow_watching import record_parts
+
+        context.out.event({"v": 1, "type": "hello", "stream": "logs", "id": execution.id}, None)
+        tell_end(context, record_parts(context, store, execution, streams, view=NoView(), only=task))
+        return
     from attune_cli.running.attending import Attendant
 
     follower = TreeFollower(

@@ -258,3 +258,37 @@ def test_without_progress_a_terminal_gets_lines(terminal: Terminal) -> None:
     shown = terminal("run", "workflow", "flow.main", "--no-progress").stdout
     assert "task inner/say completed\n" in shown
     assert "\x1b[J" not in shown
+
+
+def test_watching_a_workflow_gives_records_of_tasks_and_lines_between_hello_and_end(run: Run) -> None:
+    run("run", "workflow", "flow.main", "fail=true")
+    watched = run("execution", "watch", "1", "-j")
+    records = [json.loads(line) for line in watched.stdout.splitlines()]
+    assert watched.exit_code == 1
+    assert (records[0]["type"], records[-1]["type"], records[-1]["status"]) == ("hello", "end", "failed")
+    assert [one["status"] for one in records if one["type"] == "status"] == ["requested", "running", "failed"]
+    tasks = {one["task"]: one["status"] for one in records if one["type"] == "task"}
+    assert tasks["inner/say"] == "completed"
+    assert tasks["last"] == "failed"
+    lines = [(one["task"], one["stream"], one["line"]) for one in records if one["type"] == "log"]
+    assert lines.count(("last", "stderr", "oops")) == 2
+    assert ("each[9]", "stdout", "item 10") in lines
+
+
+def test_watching_while_it_runs_tells_each_change_with_its_sequence(run: Run) -> None:
+    gate = Path("gate").absolute()
+    with Attune("run", "workflow", "flow.gated", f"file={gate}") as running:
+        until(lambda: run("execution", "logs", "1").stdout != "", "the gate is waited at")
+        with Attune("execution", "watch", "1", "-j") as watching:
+            assert watching.process.stdout is not None
+            first = json.loads(watching.process.stdout.readline())
+            gate.touch()
+            code, out, _ = watching.end()
+        running.end()
+    records = [json.loads(line) for line in out.splitlines()]
+    assert (first["type"], code) == ("hello", 0)
+    after = [one for one in records if one["type"] == "task" and one["task"] == "after"]
+    assert [one["status"] for one in after] == ["running", "completed"]
+    assert all(one["seq"] > 0 for one in after)
+    followed = [json.loads(line) for line in run("execution", "logs", "1", "-f", "-j").stdout.splitlines()]
+    assert [one["type"] for one in followed] == ["hello", "log", "log", "end"]
