@@ -31,6 +31,11 @@ SHOWN = (
     Column("Stdout", "stdout.bytes", kind="bytes"),
     Column("Stderr", "stderr.bytes", kind="bytes"),
 )
+PLACE = (
+    Column("Workflow", "workflow_ref"),
+    Column("Its execution", "parent", kind="number"),
+    Column("Task", "workflow_task.task_name"),
+)
 COMMAND_LINE = (Column("Command", "command", kind="text"), Column("Folder", "folder"))
 TIMELINE = (Column("AT", "at", kind="time"), Column("STATUS", "to", kind="status"), Column("HOST", "host"))
 
@@ -139,7 +144,10 @@ def show(
             Section("Result", "result"),
             Section("Timeline", "timeline", TIMELINE),
         )
-        columns = SHOWN if records[0]["command"] is None else (*SHOWN[:2], *COMMAND_LINE, *SHOWN[2:])
+        more = (
+            COMMAND_LINE if records[0]["command"] is not None else PLACE if records[0]["workflow_ref"] else ()
+        )
+        columns = (*SHOWN[:2], *more, *SHOWN[2:])
         context.out.record(records[0], columns, sections)
     else:
         context.out.records(records, COLUMNS)
@@ -284,13 +292,23 @@ def resume(context: Context, id_: Word) -> None:
     resume_workflow(context, id_)
 
 
-@app.command("retry", examples=["attune execution retry 12", "attune execution retry @failed message=again"])
+@app.command(
+    "retry",
+    examples=[
+        "attune execution retry 12",
+        "attune execution retry @failed message=again",
+        "attune execution retry @failed --from-failed",
+    ],
+)
 def retry(
     context: Context,
     id_: Annotated[str, Argument(metavar="ID", help="An id, @last, @failed; - reads ids from stdin.")],
     items: Annotated[
         list[str] | None, Argument(metavar="[KEY=VALUE]...", help="Parameters to replace.")
     ] = None,
+    from_failed: Annotated[
+        bool, Option("--from-failed", help="Of a workflow, only what failed and what comes after it.")
+    ] = False,
     timeout: Annotated[str | None, Option("--timeout", metavar="D", help="Another time limit.")] = None,
     result: Annotated[bool, Option("--result", "-r", help="Print the result value only.")] = False,
     no_logs: Annotated[bool, Option("--no-logs", help="Do not copy the run's output.")] = False,
@@ -308,6 +326,7 @@ def retry(
 
     options = RunOptions.read(
         items=items,
+        from_failed=from_failed,
         timeout=timeout,
         result=result,
         no_logs=no_logs,

@@ -72,6 +72,10 @@ As = Annotated[str | None, Option("--as", metavar="NAME", help="Who asks for it;
 Image = Annotated[str | None, Option("--image", metavar="IMAGE", help="Run it in a container of this image.")]
 At = Annotated[str | None, Option("--at", metavar="T", help="Not before this time.")]
 In = Annotated[str | None, Option("--in", metavar="D", help="Not before this much time has passed.")]
+From = Annotated[
+    str | None,
+    Option("--from", metavar="TASK", help="Begin at this task, as if those before it had completed."),
+]
 Watch = Annotated[bool, Option("--watch", hidden=True, help="The default.")]
 
 
@@ -142,6 +146,7 @@ def workflow(
     context: Context,
     word: Annotated[str, Argument(metavar="REF|FILE", help="The workflow, or its file.")],
     items: Items = None,
+    from_: From = None,
     params: Params = None,
     param: Param = None,
     env: Environment = None,
@@ -161,6 +166,8 @@ def workflow(
     engine: EngineChoice = "auto",
     at: At = None,
     in_: In = None,
+    on_inquiry: OnInquiry = None,
+    as_: As = None,
     watch: Watch = False,
 ) -> int:
     """Run a workflow, show how its tasks come along, and exit as it ended; a file needs not be installed."""
@@ -172,7 +179,8 @@ def workflow(
         items=[*(param or ()), *(items or ())], params=params, env=env, env_file=env_file, label=label,
         detach=detach, queue_offline=queue_offline, timeout=timeout, wait_timeout=wait_timeout, result=result,
         no_logs=no_logs, log_prefix=log_prefix, key=key, if_running=if_running, trace=trace,
-        on_interrupt=on_interrupt, engine=engine, at=at, in_=in_,
+        on_interrupt=on_interrupt, engine=engine, at=at, in_=in_, from_=from_, on_inquiry=on_inquiry,
+        person=as_,
     )  # fmt: skip
     return run_workflow(context, word, options)
 

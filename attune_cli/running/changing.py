@@ -114,7 +114,14 @@ def _retry(context: Context, store: Store, word: str, options: RunOptions) -> in
         if reader.faults:
             raise UsageError("parameters cannot be read", code="invalid_params", details=reader.faults)
         sealer = Sealer(context.home.secret_key)
-        submission = rerun(tx, word, reader.values, sealer, timeout_seconds=options.timeout_seconds)
+        submission = rerun(
+            tx,
+            word,
+            reader.values,
+            sealer,
+            timeout_seconds=options.timeout_seconds,
+            from_failed=options.from_failed,
+        )
     return run_submission(context, store, submission, options)
 
 

@@ -43,6 +43,10 @@ class RunOptions:
     person: str | None = None
     """Who asks for it; None: who is logged in."""
     due: Instant = 0
+    begin_at: str | None = None
+    """The task at which a workflow begins."""
+    from_failed: bool = False
+    """A workflow goes on where it failed."""
 
     @classmethod
     def read(cls, **given: Any) -> RunOptions:  # noqa: ANN401 - the options as Typer gives them
@@ -74,6 +78,8 @@ class RunOptions:
             engine=given.get("engine", "auto"),
             on_inquiry=read_on_inquiry(given.get("on_inquiry")),
             person=check_name(given.get("person")),
+            begin_at=given.get("from_"),
+            from_failed=given.get("from_failed", False),
             due=_due(given.get("at"), given.get("in_")),
         )
 

@@ -148,6 +148,7 @@ def _submission(
         idempotency_key=options.key,
         executor=options.person,
         if_running=options.if_running,
+        begin_at=options.begin_at,
     )
 
 

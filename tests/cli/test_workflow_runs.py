@@ -158,12 +158,17 @@ def test_a_timeline_has_a_bar_for_each_task_and_each_attempt(run: Run) -> None:
     assert all("█" in row for row in rows)
 
 
-def test_a_part_of_a_workflow_names_workflow_and_task(run: Run) -> None:
+def test_a_part_of_a_workflow_names_workflow_and_task(run: Run, terminal: Terminal) -> None:
     run("run", "workflow", "flow.main", "fail=true")
     part = document(run, "execution", "show", "@failed:flow.fail")
-    assert (part["workflow_ref"], part["workflow_execution"], part["task_name"], part["item"]) == (
-        "flow.main", 1, "last", None,
-    )  # fmt: skip
+    assert (part["workflow_ref"], part["parent"], part["workflow_task"]["task_name"]) == (
+        "flow.main",
+        1,
+        "last",
+    )
+    text = terminal("execution", "show", str(part["id"])).stdout
+    assert re.search("Workflow +\x1b\\[0m  flow.main\n", text)
+    assert re.search("Task +\x1b\\[0m  last\n", text)
     whole = document(run, "execution", "show", "@last")
     assert (whole["id"], whole["workflow_ref"]) == (1, None)
     parts = document(run, "execution", "list", "--workflow", "flow.inner")
@@ -212,6 +217,36 @@ def test_a_paused_workflow_begins_nothing_until_it_is_resumed(run: Run) -> None:
     assert (code, "after | done" in out) == (0, True)
     assert run("execution", "resume", "1").exit_code == 5
     assert run("execution", "pause", "99").exit_code == 3
+
+
+def test_a_workflow_begins_at_a_task_as_if_those_before_had_completed(run: Run) -> None:
+    done = run("run", "workflow", "flow.gated", "file=none", "--from", "after")
+    assert (done.exit_code, done.stdout) == (0, "after | done\n")
+    misspelt = run("run", "workflow", "flow.gated", "--from", "aftr")
+    assert (misspelt.exit_code, "did you mean after?" in misspelt.stderr) == (2, True)
+    assert len(document(run, "execution", "list", "--root")) == 1
+
+
+def test_a_failed_workflow_goes_on_where_it_failed_and_keeps_what_succeeded(run: Run) -> None:
+    run("run", "workflow", "flow.main", "fail=true", "--no-logs")
+    again = run("execution", "retry", "@failed", "--from-failed", "fail=false")
+    assert (again.exit_code, again.stdout) == (0, "")
+    newest = document(run, "execution", "show", "@last", "--tree")
+    assert newest["rerun_of"] == 1
+    kept = {task["name"]: (task["status"], task["origin"] is not None) for task in newest["tasks"]}
+    assert kept == {
+        "begin": ("completed", True),
+        "each": ("completed", True),
+        "inner": ("completed", True),
+        "last": ("skipped", False),
+    }
+    assert newest["result"]["count"] == 10
+    assert "each   completed · 10/10 items · …s · kept from execution 1" in without_spans(
+        run("execution", "show", "@last", "--tree").stdout
+    )
+    over = run("execution", "retry", "@last", "--from-failed")
+    assert (over.exit_code, "has not failed" in over.stderr) == (5, True)
+    assert run("execution", "retry", "@last:core.noop", "--from-failed").exit_code == 5
 
 
 def screen(written: str) -> list[str]:

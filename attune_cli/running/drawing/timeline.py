@@ -70,9 +70,9 @@ class Timeline:
 
 
 def _rows(tasks: list[Record], indent: str) -> Iterator[tuple[str, Record]]:
-    """Yield each task with its name, and below it those of a parallel task or of the workflow that it runs."""
+    """Yield what this run began, by name: each task, and below it those that it runs itself."""
     for task in tasks:
-        if task["started_at"] is None and task["status"] != "skipped":
+        if task["origin"] is not None or (task["started_at"] is None and task["status"] != "skipped"):
             continue
         name = task["name"] if task["iteration"] == 1 else f"{task['name']} ({task['iteration']})"
         yield f"{indent}{name}", task

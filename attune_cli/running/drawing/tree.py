@@ -166,7 +166,7 @@ def _group(child: Record) -> str:
 
 
 def _origin(task: Record) -> list[str]:
-    return [] if task["origin"] is None else ["kept from an earlier run"]
+    return [] if task["origin"] is None else [f"kept from execution {task['origin']}"]
 
 
 def _fault(task: Record, child: Record | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
 from attune_cli.runtime.model.entities import QUESTION_ID
 from attune_cli.runtime.services.records import Record, change_record, execution_record
-from attune_cli.runtime.store import execution_search, executions, jobs, workflow_trees
+from attune_cli.runtime.store import execution_search, executions, jobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,8 @@ def show(tx: Transaction, word: str) -> Record:
     record["attempts"] = execution_search.attempts(tx, execution.first_attempt)
     started_with = jobs.get(tx, execution.job)
     record["pending_inquiry"] = None if execution.finished else _pending_inquiry(tx, execution)
-    record |= _place_in_workflow(tx, execution)
+    parent = None if execution.task is None else executions.get(tx, execution.parent or 0)
+    record["workflow_ref"] = None if parent is None else parent.action_ref
     record["command"] = started_with.get("command") or None
     record["folder"] = started_with.get("folder") if record["command"] else None
     return record
@@ -68,21 +69,6 @@ def _pending_inquiry(tx: Transaction, execution: Execution) -> int | None:
 
     pending = inquiries.pending_below(tx, execution.id)
     return pending[0].id if pending else None
-
-
-def _place_in_workflow(tx: Transaction, execution: Execution) -> Record:
-    """Return of which workflow, in which task of it, and as which item an execution was begun."""
-    row = (
-        None
-        if execution.workflow_task is None
-        else workflow_trees.workflow_of_task(tx, execution.workflow_task)
-    )
-    return {
-        "workflow_ref": None if row is None else row.ref,
-        "workflow_execution": None if row is None else row.execution,
-        "task_name": None if row is None else row.task,
-        "item": execution.item if row is not None and row.has_items else None,
-    }
 
 
 def is_workflow(tx: Transaction, execution_id: int) -> bool:

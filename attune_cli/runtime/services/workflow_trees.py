@@ -40,7 +40,7 @@ class _Tree:
 
     def below(self, execution: int, depth: int) -> Record:
         tasks = workflow_trees.tasks(self._tx, execution)
-        counts = workflow_trees.child_counts(self._tx, execution) if tasks else {}
+        counts = workflow_trees.child_counts(self._tx, [task.source for task in tasks])
         is_paused, reason = workflow_trees.paused(self._tx, execution) if tasks else (False, None)
         return {
             "paused": is_paused,
@@ -53,7 +53,7 @@ class _Tree:
         self, tasks: Sequence[TaskRow], counts: dict[int, ChildCounts], within: int | None, depth: int
     ) -> list[Record]:
         return [
-            task_record(task, counts.get(task.id, ChildCounts()))
+            task_record(task, counts.get(task.source, ChildCounts()))
             | {
                 "executions": self._executions(task, depth),
                 "tasks": self._tasks(tasks, counts, task.id, depth),
@@ -64,9 +64,9 @@ class _Tree:
 
     def _executions(self, task: TaskRow, depth: int) -> list[Record]:
         if self._most_items is not None and (task.items or 0) > self._most_items:
-            found = workflow_trees.notable_children_of_task(self._tx, task.id, self._most_items)
+            found = workflow_trees.notable_children_of_task(self._tx, task.source, self._most_items)
         else:
-            found = workflow_trees.children_of_task(self._tx, task.id)
+            found = workflow_trees.children_of_task(self._tx, task.source)
         return [self._child(child, depth) for child in found]
 
     def _child(self, child: ChildRow, depth: int) -> Record:
@@ -95,7 +95,7 @@ def task_record(task: TaskRow, counts: ChildCounts) -> Record:
         "running_items": counts.live if has_items else None,
         "attempts": counts.attempts,
         "error": task.error,
-        "origin": task.origin,
+        "origin": task.origin_workflow,
         **_times(task.created, task.started, task.finished),
     }
 

@@ -31,9 +31,16 @@ class TaskRow:
     error: dict[str, Any] | None
     origin: int | None
     """Row in an earlier run of the workflow whose result counts."""
+    origin_workflow: int | None
+    """The execution of that run."""
     created: Instant
     started: Instant | None
     finished: Instant | None
+
+    @property
+    def source(self) -> int:
+        """The row for which its executions were begun."""
+        return self.origin or self.id
 
 
 @immutable(kw_only=True)
@@ -78,28 +85,30 @@ _CHILDREN = f"SELECT {_CHILD_COLUMNS} FROM execution AS e LEFT JOIN inquiry AS i
 def tasks(tx: Transaction, workflow: int) -> list[TaskRow]:
     """Return the tasks of a workflow's execution, in the order in which they came up."""
     rows = tx.execute(
-        """SELECT id, name, iteration, within, triggered_by, status, json_array_length(items), error,
-             origin, created, started, finished
-           FROM workflow_task WHERE workflow = ? ORDER BY id""",
+        """SELECT t.id, t.name, t.iteration, t.within, t.triggered_by, t.status, json_array_length(t.items), t.error,
+             t.origin, o.workflow, t.created, t.started, t.finished
+           FROM workflow_task AS t LEFT JOIN workflow_task AS o ON o.id = t.origin
+           WHERE t.workflow = ? ORDER BY t.id""",
         (workflow,),
     ).fetchall()
     return [
         TaskRow(
             id=row[0], name=row[1], iteration=row[2], within=row[3], triggered_by=row[4], status=row[5],
-            items=row[6], error=_json(row[7]), origin=row[8], created=row[9], started=row[10], finished=row[11],
+            items=row[6], error=_json(row[7]), origin=row[8], origin_workflow=row[9],
+            created=row[10], started=row[11], finished=row[12],
         )
         for row in rows
     ]  # fmt: skip
 
 
-def child_counts(tx: Transaction, workflow: int) -> dict[int, ChildCounts]:
-    """Return, for each task of a workflow's execution, what runs and ran for it, in numbers."""
+def child_counts(tx: Transaction, tasks: Sequence[int]) -> dict[int, ChildCounts]:
+    """Return, for each of some tasks, what runs and ran for it, in numbers."""
     rows = tx.execute(
         """SELECT workflow_task, sum(status = 'completed'),
              sum(finished IS NOT NULL AND status <> 'completed' AND next_attempt IS NULL),
              sum(finished IS NULL), max(attempt), max(action_ref)
-           FROM execution WHERE parent = ? AND workflow_task IS NOT NULL GROUP BY workflow_task""",
-        (workflow,),
+           FROM execution WHERE workflow_task IN (SELECT value FROM json_each(?)) GROUP BY workflow_task""",
+        (json.dumps(list(tasks)),),
     ).fetchall()
     return {
         row[0]: ChildCounts(completed=row[1], bad=row[2], live=row[3], attempts=row[4], action_ref=row[5])
@@ -181,27 +190,6 @@ def paused(tx: Transaction, workflow: int) -> tuple[bool, str | None]:
         "SELECT paused IS NOT NULL, pause_reason FROM workflow_execution WHERE execution = ?", (workflow,)
     ).fetchone()
     return (False, None) if row is None else (bool(row[0]), row[1])
-
-
-@immutable(kw_only=True)
-class Place:
-    """Where a task stands."""
-
-    execution: int
-    """Of the workflow."""
-    ref: str
-    task: str
-    has_items: bool
-
-
-def workflow_of_task(tx: Transaction, task: int) -> Place | None:
-    """Return which workflow a task belongs to."""
-    row = tx.execute(
-        """SELECT t.workflow, e.action_ref, t.name, t.items IS NOT NULL
-           FROM workflow_task AS t JOIN execution AS e ON e.id = t.workflow WHERE t.id = ?""",
-        (task,),
-    ).fetchone()
-    return None if row is None else Place(execution=row[0], ref=row[1], task=row[2], has_items=bool(row[3]))
 
 
 def _child(row: tuple[Any, ...]) -> ChildRow:
