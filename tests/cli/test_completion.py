@@ -35,6 +35,11 @@ def filled(home: Home, process: Run) -> Home:
     connection.execute("UPDATE action SET enabled = 0 WHERE ref = 'core.sleep'")
     connection.execute("UPDATE action SET description = ? WHERE ref = 'core.echo'", ("Say\tit\x1b[31m",))
     connection.execute(
+        "INSERT INTO workflow (ref, pack, label, description, definition, created, updated)"
+        " SELECT 'core.noop', id, 'Flow', '', ?, 0, 0 FROM pack",
+        ('{"tasks": [{"name": "open", "action": "core.echo"}, {"name": "close", "action": "core.noop"}]}',),
+    )
+    connection.execute(
         "INSERT INTO key (ref, owner_type, name, encrypted, value, created, updated)"
         " VALUES ('token', 'system', 'token', 0, x'31', 0, 0)"
     )
@@ -141,6 +146,11 @@ LINES = {
     "attune inquiry respond ": {"3"},
     "attune run core.noop --on-inquiry ": {"prompt", "wait", "fail"},
     "attune execution list --action core.e": {"core.echo"},
+    "attune execution list --workflow ": {"core.noop"},
+    "attune workflow show core.": {"core.noop"},
+    "attune run workflow core.": {"core.noop"},
+    "attune run workflow core.noop --from ": {"open", "close"},
+    "attune execution logs 1 --task c": {"close"},
     "attune run core.echo message=@par": {"message=@part.txt"},
     "attune -C sub": {"subfolder"},
     "attune --home /nowhere run core.": set[str](),

@@ -74,7 +74,7 @@ AT_80 = """\
 ├─╯ │ │
 │   ● │ audit     workflow ops.audit
 ├───╯ │
-●     │ approve   core.ask · join all of 3 · timeout 1h00m
+●     │ approve   core.ask · join all of 3 · timeout 1h
 │     │ result().response.approved → rollout
 ├─────┤ not result().response.approved or timed_out() → alarm
 ●     │ rollout   core.echo · ↺ from wait
@@ -104,8 +104,7 @@ ASCII_AT_56 = """\
 +-' | |
 |   * | audit     workflow ops.audit
 +---' |
-*     | approve   core.ask - join all of 3
-|     |           timeout 1h00m
+*     | approve   core.ask - join all of 3 - timeout 1h
 |     | result().response.approved -> rollout
 +-----+ not result().response.approved or timed_out() ->
 |     |   alarm

@@ -52,8 +52,8 @@ _attune_complete() {
           if _attune_has_word "$place" "$1"; then
             place="${place:+$place }$1"
           else
-            case "$place $1" in
-              "run "*.*) place='run action' ref=$1 ;;
+            case "$place:$1" in
+              run:*.*) place='run action' ref=$1 ;;
               *) ref=${ref:-$1} ;;
             esac
           fi ;;

@@ -55,8 +55,9 @@ def _conditions(graph: Graph, task: Task) -> Iterator[str]:
 
 
 def _span(seconds: float) -> str:
-    """Return a span as people write it: whole seconds have no tenths."""
-    return format_duration(seconds).replace(".0s", "s")
+    """Return a span as people write it: what is whole has no smaller part."""
+    text = format_duration(seconds).replace(".0s", "s")
+    return text[:-3] if text.endswith(("m00s", "h00m", "d00h")) else text
 
 
 def _retry(retry: Retry) -> str:
