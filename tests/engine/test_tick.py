@@ -11,8 +11,10 @@ import pytest
 from attune_cli.errors import ConflictError, UnavailableError
 from attune_cli.runtime.engine import limits
 from attune_cli.runtime.model.facts import RunEnded
+from attune_cli.runtime.services import executions as services
 from attune_cli.runtime.store import executions, notifications
 from attune_cli.runtime.store.database import Store, connect, create_schema
+from attune_cli.runtime.store.execution_search import Filter
 from tests.engine.stage import GOOD, Stage
 
 if TYPE_CHECKING:
@@ -194,3 +196,14 @@ def test_raw_sql_cannot_bring_an_ended_execution_back(stage: Stage) -> None:
     for change in ("status = 'running'", "result = '{}'", "host = 'b'"):
         with pytest.raises(sqlite3.IntegrityError, match="an ended execution does not change"):
             stage.store.connection.execute(f"UPDATE execution SET {change} WHERE id = ?", (execution,))
+
+
+def test_a_job_that_takes_the_number_of_a_deleted_one_is_not_taken_for_it(stage: Stage) -> None:
+    first = stage.submit(action_ref="demo.old")
+    stage.end(first)
+    with stage.store.write(stage.clock.now()) as tx:
+        services.prune(tx, Filter(), keep=0, limit=10)
+        services.prune_jobs(tx)
+    second = stage.submit(action_ref="demo.new")
+    assert stage.row(second).job == 1
+    assert stage.runs.jobs[second].definition.action.ref == "demo.new"

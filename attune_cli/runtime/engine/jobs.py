@@ -27,15 +27,17 @@ class JobReader:
 
     def __init__(self, sealer: Sealer | None = None) -> None:
         self._sealer = sealer
-        self._definitions: dict[int, JobDefinition] = {}
+        self._definitions: dict[tuple[int, int], JobDefinition] = {}
+        """By number and checksum."""
 
     def definition(self, tx: Transaction, execution: Startable) -> JobDefinition:
-        found = self._definitions.get(execution.job)
+        key = (execution.job, jobs.checksum(tx, execution.job))
+        found = self._definitions.get(key)
         if found is None:
             if len(self._definitions) >= DEFINITIONS_KEPT:
                 self._definitions.clear()
             found = JobDefinition.from_json(jobs.get(tx, execution.job))
-            self._definitions[execution.job] = found
+            self._definitions[key] = found
         return found
 
     def read_or_end(self, tx: Transaction, execution: Startable) -> Job | None:

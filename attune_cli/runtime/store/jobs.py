@@ -26,6 +26,12 @@ def delete_unused(tx: Transaction) -> int:
     return tx.execute("DELETE FROM job WHERE id NOT IN (SELECT job FROM execution)").rowcount
 
 
+def checksum(tx: Transaction, job_id: int) -> int:
+    """Return what tells a job from another one that had its number before: the number of a deleted job is free."""
+    row = tx.execute("SELECT checksum FROM job WHERE id = ?", (job_id,)).fetchone()
+    return int(row[0])
+
+
 def get(tx: Transaction, job_id: int) -> dict[str, Any]:
     """Return the definition of a job that an execution refers to."""
     row = tx.execute("SELECT definition FROM job WHERE id = ?", (job_id,)).fetchone()

@@ -110,13 +110,15 @@ class Plans:
     """The plans of one engine; jobs never change, so each is made once."""
 
     def __init__(self) -> None:
-        self._plans: dict[int, Plan] = {}
+        self._plans: dict[tuple[int, int], Plan] = {}
+        """By number and checksum of the job."""
 
     def of(self, tx: Transaction, job: int) -> Plan:
-        found = self._plans.get(job)
+        key = (job, jobs.checksum(tx, job))
+        found = self._plans.get(key)
         if found is None:
             if len(self._plans) >= DEFINITIONS_KEPT:
                 self._plans.clear()
             document: dict[str, Any] = jobs.get(tx, job)
-            found = self._plans[job] = Plan(JobDefinition.from_json(document))
+            found = self._plans[key] = Plan(JobDefinition.from_json(document))
         return found

@@ -11,7 +11,6 @@ from attune_cli.runtime.engine.limits import DEFINITIONS_KEPT, WORKFLOW_NESTING
 from attune_cli.runtime.expressions.json_values import copied
 from attune_cli.runtime.expressions.templates import Filled, TemplateError
 from attune_cli.runtime.model import secret_places
-from attune_cli.runtime.model.parameters import shown
 from attune_cli.runtime.model.pointers import parse_pointer, put_at
 from attune_cli.runtime.model.workflows.results import View
 from attune_cli.runtime.services.submission import (
@@ -26,6 +25,8 @@ from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from attune_cli.config import Settings
+    from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.actions import Retry
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.model.workflows.task import Task
     from attune_cli.runtime.orchestration.workflows.plans import Plan, ReadyTask
@@ -73,8 +74,9 @@ class Starter:
         self._settings = settings
         self._sealer = sealer
         self._version = -1
-        self._jobs: dict[tuple[int, str], JobDefinition] = {}
-        self._items: dict[int, Items] = {}
+        self._jobs: dict[tuple[str, Retry | None], JobDefinition] = {}
+        self._items: dict[tuple[int, Instant], Items] = {}
+        """By number and birth of the row: a transaction that is taken back gives its numbers to others."""
 
     # --- what a task is done with
 
@@ -100,11 +102,11 @@ class Starter:
         hidden = secret_places.take_out(document, pointers)
         sealed = self._sealer.seal(hidden) if hidden else None
         workflow_tasks.set_items(tx, row.id, document["items"], sealed)
-        return self._keep(row.id, Items(values, secrets))
+        return self._keep(row, Items(values, secrets))
 
     def items(self, tx: Transaction, row: TaskRow) -> Items:
         """Return what was written down for a task."""
-        known = self._items.get(row.id)
+        known = self._items.get((row.id, row.created))
         if known is not None:
             return known
         values, sealed = workflow_tasks.items(tx, row.id)
@@ -116,12 +118,12 @@ class Starter:
                 put_at(document, pointer, value)
             inner = frozenset(pointer.removeprefix("/items") for pointer in hidden)
             secrets = _by_item(len(values), inner)
-        return self._keep(row.id, Items(values, secrets))
+        return self._keep(row, Items(values, secrets))
 
-    def _keep(self, task: int, items: Items) -> Items:
+    def _keep(self, row: TaskRow, items: Items) -> Items:
         while len(self._items) >= _LISTS_KEPT:
             del self._items[next(iter(self._items))]
-        self._items[task] = items
+        self._items[row.id, row.created] = items
         return items
 
     # --- one execution
@@ -132,10 +134,10 @@ class Starter:
         if version != self._version or len(self._jobs) >= DEFINITIONS_KEPT:
             self._jobs.clear()
             self._version = version
-        key = (execution.job, task.name)
+        key = (task.action or "", task.retry)
         found = self._jobs.get(key)
         if found is None:
-            job = pin(tx, task.action or "")
+            job = pin(tx, key[0])
             if task.retry is not None and job.kind != "inquiry":
                 job = replace(job, action=replace(job.action, retry=task.retry))
             found = self._jobs[key] = job
@@ -217,7 +219,7 @@ class Starter:
             return job
         refs = [value] if isinstance(value, str) else value
         if not isinstance(refs, list) or not all(isinstance(ref, str) for ref in cast("list[object]", refs)):
-            raise TemplateError(f"permission_set_refs: expected refs, got {shown(value)}")
+            raise TemplateError("permission_set_refs: expected a ref or a list of refs", code="template")
         return replace(job, action=replace(job.action, permission_set_refs=tuple(cast("list[str]", refs))))
 
     def _check_secrets(self, ready: ReadyTask, job: JobDefinition, filled: Filled) -> None:
