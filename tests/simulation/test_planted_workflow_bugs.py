@@ -8,7 +8,7 @@ import pytest
 
 from attune_cli.runtime.engine import recovery
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.orchestration.workflows import turn
+from attune_cli.runtime.orchestration.workflows import ending, following
 from attune_cli.runtime.services import workflow_cancelling
 from attune_cli.runtime.store import executions, workflow_children, workflow_tasks, workflows
 from attune_cli.runtime.store.workflow_children import Child
@@ -58,11 +58,11 @@ def the_first_attempt_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_join_begins_with_the_first_that_arrives(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(turn, "join_is_met", lambda *_: True)
+    patch.setattr(following, "join_is_met", lambda *_: True)
 
 
 def a_task_begins_for_each_that_leads_to_it(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(turn.Turn, "_there", lambda *_, **__: None)
+    patch.setattr(following.Following, "_there", lambda *_, **__: None)
 
 
 def every_failure_counts_as_handled(patch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def an_abandoned_run_hangs_its_task(patch: pytest.MonkeyPatch) -> None:
 
 def cancelling_a_workflow_leaves_those_within_it_alone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(workflow_cancelling, "cancel_children", lambda *_, **__: None)
-    patch.setattr(turn, "cancel_children", lambda *_, **__: None)
+    patch.setattr(ending, "cancel_children", lambda *_, **__: None)
 
 
 def only_what_is_owned_goes_on(patch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,9 @@ WORKFLOWS_PER_ROUND = 100
 TASKS_PER_ROUND = 40
 """Tasks of one workflow that end or begin in one round, and executions made for them: a loop that spins waits too."""
 
+FAULTS_KEPT = 100
+"""What went wrong between the tasks of one workflow, as far as it is kept: a loop may do it again and again."""
+
 WORKFLOW_NESTING = 20
 """Workflows within workflows: one that begins itself ends here."""
 

@@ -9,9 +9,11 @@ from attune_cli.errors import AttuneError
 from attune_cli.runtime.engine.limits import WORKFLOWS_PER_ROUND
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.workflows.states import TaskStatus
+from attune_cli.runtime.orchestration.workflows.case import Case
+from attune_cli.runtime.orchestration.workflows.ending import failed_outcome, give_up
 from attune_cli.runtime.orchestration.workflows.plans import Plans
 from attune_cli.runtime.orchestration.workflows.starting import Starter
-from attune_cli.runtime.orchestration.workflows.turn import Turn, failed_outcome, give_up
+from attune_cli.runtime.orchestration.workflows.turn import Turn
 from attune_cli.runtime.services.workflow_cancelling import cancel
 from attune_cli.runtime.services.workflow_resuming import insert
 from attune_cli.runtime.store import executions, workflow_tasks, workflows
@@ -86,13 +88,6 @@ class Workflows:
         state = workflows.get(tx, execution.id)
         if state is None:
             return
-        turn = Turn(
-            tx,
-            execution,
-            state,
-            self._plans.of(tx, execution.job),
-            starter=self._starter,
-            settings=self._settings,
-            sealer=self._sealer,
-        )
-        turn.go()
+        plan = self._plans.of(tx, execution.job)
+        case = Case(tx, execution, state, plan, settings=self._settings, sealer=self._sealer)
+        Turn(case, self._starter).go()
