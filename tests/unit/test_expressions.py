@@ -425,3 +425,32 @@ def test_a_long_list_is_looked_through_for_the_members_of_a_short_one() -> None:
     few = {"a": [1, 19_999, -1], "b": list(range(20_000))}
     assert evaluate("event.payload.a | select('in', event.payload.b)", scope(few)) == [1, 19_999]
     assert evaluate("event.payload.b | select('in', event.payload.a)", scope(few)) == [1, 19_999]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "event.payload.hosts | selectattr('state', 'equalto', 'down') | map(attribute='name') | length",
+            1_000,
+        ),
+        ("event.payload.hosts | groupby('state') | length", 10),
+        ("event.payload.hosts | sort(attribute='load') | first == event.payload.hosts[0]", True),
+        ("event.payload.hosts | map(attribute='load') | sum", 49_995_000),
+        ("event.payload.hosts | map(attribute='name') | unique | join(', ') | length", 149_998),
+    ],
+)
+def test_an_honest_question_about_a_payload_as_large_as_may_be_is_answered(text: str, expected: Any) -> None:
+    states = ["down", *(f"s{number}" for number in range(9))]
+    hosts = [
+        {"name": f"host-{n:05}.dc", "load": n, "state": states[n % 10], "note": "x" * 40}
+        for n in range(10_000)
+    ]
+    assert evaluate(text, scope({"hosts": hosts})) == expected
+
+
+def test_a_text_that_is_taken_apart_costs_as_much_as_its_characters() -> None:
+    with pytest.raises(ExpressionError, match="too much work"):
+        evaluate("event.payload.log | unique | length", scope({"log": "ab" * 400_000}))
+    assert evaluate("event.payload.log | unique | length", scope({"log": "ab" * 40_000})) == 2
+    assert evaluate("event.payload.log | upper | length", scope({"log": "ab" * 400_000})) == 800_000

@@ -40,6 +40,7 @@ def _mapped(run: Run, values: list[Any], arguments: list[Any], named: dict[str, 
         raise ExpressionError("there is no such filter")
     results: list[Any] = []
     for one in values:
+        run.spend()
         results.append(_called(FILTERS[name][0], one, arguments[1:], named))
         run.charge(results[-1])
     return results

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.errors import did_you_mean
 from attune_cli.runtime.expressions.choosing import choose
 from attune_cli.runtime.expressions.faults import ExpressionError, ParseError
-from attune_cli.runtime.expressions.filters import CHOOSERS, FILTERS, TAKE_MISSING, TESTS, TESTS_OF_MISSING
+from attune_cli.runtime.expressions.filters import (
+    BY_MEMBER,
+    CHOOSERS,
+    FILTERS,
+    TAKE_MISSING,
+    TESTS,
+    TESTS_OF_MISSING,
+)
 from attune_cli.runtime.expressions.functions import FUNCTIONS, integer_in, list_in, number_in
 from attune_cli.runtime.expressions.json_values import Missing, finite, step, text_of, type_of
 from attune_cli.runtime.expressions.operators import BINARY, COMPARISONS, ORDERING
@@ -365,7 +372,7 @@ def _applied(
     run: Run, name: str, apply: Callable[..., Any], positional: Sequence[Any], named: dict[str, Any]
 ) -> Json:
     for argument in positional:
-        run.charge(argument)
+        run.charge(argument, by_member=name in BY_MEMBER)
     try:
         result = apply(*positional, **named)
     except ExpressionError as error:

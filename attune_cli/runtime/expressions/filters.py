@@ -267,6 +267,25 @@ FILTERS: dict[str, tuple[Callable[..., Any], str]] = {
 }
 """name → what computes it, and what it gives."""
 
+BY_MEMBER = frozenset(
+    {
+        "batch",
+        "first",
+        "groupby",
+        "join",
+        "last",
+        "list",
+        "max",
+        "min",
+        "reverse",
+        "slice",
+        "sort",
+        "sum",
+        "unique",
+    }
+)
+"""What goes through a text character by character, too."""
+
 TAKE_MISSING = frozenset({"default", "d"})
 
 CHOOSERS: dict[str, str] = {

@@ -166,13 +166,17 @@ def in_order(keyed: list[tuple[Any, Any]], *, reverse: bool) -> list[Any]:
     return [one for _, one in sorted(keyed, key=lambda pair: pair[0], reverse=reverse)]
 
 
+_SORTED = json.JSONEncoder(sort_keys=True)
+"""Made once: it is asked for each of many small members."""
+
+
 def canonical(value: Json) -> str:
     """Write a value so that two are written alike exactly when they are the same (1.0 within a list is not 1)."""
     if isinstance(value, str):
         return f'"{value}'
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return json.dumps(value, sort_keys=True)
+    return _SORTED.encode(value)
 
 
 def unique(values: Json) -> list[Any]:

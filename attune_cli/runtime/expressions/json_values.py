@@ -119,9 +119,13 @@ def text_of(value: object) -> str:
     return "" if value is None else as_json(value)
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+"""Made once: it is asked for each of many small members."""
+
+
 def as_json(value: object) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        return _ENCODER.encode(value)
     except RecursionError:
         raise ExpressionError("the value is nested too deeply") from None
 

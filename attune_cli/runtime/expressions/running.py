@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from attune_cli.runtime.expressions.scope import Scope
     from attune_cli.runtime.model.actions import Json
 
-MAX_WORK = 16 * MAX_SIZE
-"""Characters that one computation may go through, a member counting as several: some two seconds at the worst."""
+MAX_WORK = 8 * MAX_SIZE
+"""Characters that one computation may go through, a member counting as several: some half second at the worst, while
+the engine does nothing else."""
 _WORK_OF_MEMBER = 16
+_WORK_OF_CALL = 32
 
 
 class Run:
@@ -28,14 +30,23 @@ class Run:
         self.secret = False
         self._work = 0
 
-    def charge(self, value: object) -> None:
-        """Count the work of going through a value; raises when it is too large or the work too much."""
+    def charge(self, value: object, *, by_member: bool = False) -> None:
+        """Count the work of going through a value; raises when it is too large or the work too much.
+
+        A text that is gone through `by_member` has as many as it has characters.
+        """
         if not isinstance(value, (str, list, dict)):
             return
         size, members = size_of(cast("object", value))
         if size > MAX_SIZE:
             raise ExpressionError("the value is too large")
-        self._work += size + _WORK_OF_MEMBER * members
+        if by_member and isinstance(value, str):
+            members = size
+        self.spend(size + _WORK_OF_MEMBER * members)
+
+    def spend(self, work: int = _WORK_OF_CALL) -> None:
+        """Count work, or that of one call; raises when it is too much."""
+        self._work += work
         if self._work > MAX_WORK:
             raise ExpressionError("this takes too much work")
 
