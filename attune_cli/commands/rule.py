@@ -87,6 +87,9 @@ After = Annotated[
 Unless = Annotated[
     str | None, Option("--unless", metavar="TRIGGER/D", help="Wait for D, and fire unless this comes.")
 ]
+UnlessWhen = Annotated[
+    list[str] | None, Option("--unless-when", metavar="EXPR", help="Only such an event of --unless counts.")
+]
 Notify = Annotated[
     list[str] | None,
     Option("--notify", metavar="CHANNEL", help="Tell a channel when it fires; all: every one."),
@@ -182,6 +185,7 @@ def create(
     once_within: OnceWithin = None,
     after: After = None,
     unless: Unless = None,
+    unless_when: UnlessWhen = None,
     notify: Notify = None,
     timer: Timer = None,
     label: Label = None,
@@ -206,7 +210,8 @@ def create(
     words = RuleWords(
         trigger=trigger, action=action, when=when or (), where=where or (), params=param or (),
         trigger_params=trigger_param or (), mode=mode, group_by=group_by or (), once_within=once_within, after=after,
-        unless=unless, notify=notify or (), timer=timer or (), label=label, description=description,
+        unless=unless, unless_when=unless_when or (), notify=notify or (), timer=timer or (), label=label,
+        description=description,
         enabled=enabled or not disabled, criteria=criteria,
     )  # fmt: skip
     named = ref or name
@@ -235,6 +240,7 @@ def update(
     once_within: OnceWithin = None,
     after: After = None,
     unless: Unless = None,
+    unless_when: UnlessWhen = None,
     notify: Notify = None,
     timer: Timer = None,
     label: Label = None,
@@ -253,7 +259,8 @@ def update(
     words = RuleWords(
         trigger=trigger, action=action, when=when or (), where=where or (), params=param or (),
         trigger_params=trigger_param or (), mode=mode, group_by=group_by or (), once_within=once_within, after=after,
-        unless=unless, notify=notify or (), timer=timer or (), label=label, description=description,
+        unless=unless, unless_when=unless_when or (), notify=notify or (), timer=timer or (), label=label,
+        description=description,
         enabled=True if enabled else False if disabled else None, criteria=criteria, unset=unset or (),
     )  # fmt: skip
     update_rule(context, ref, words)

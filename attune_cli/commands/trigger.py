@@ -102,6 +102,7 @@ def show(context: Context, refs: Refs) -> None:
     "create",
     examples=[
         "attune trigger create app.error",
+        "attune trigger create app.push --webhook",
         """attune trigger create app.error --out-schema '{"line": {"type": "string", "required": true}}'""",
     ],
 )
@@ -117,13 +118,16 @@ def create(
     label: Annotated[str, Option("--label", metavar="L", help="A name for people.")] = "",
     description: Annotated[str, Option("--description", metavar="TEXT", help="What it tells of.")] = "",
     disabled: Annotated[bool, Option("--disabled", help="It takes no events before it is enabled.")] = False,
+    webhook: Annotated[
+        bool, Option("--webhook", help="Give it an address for requests, as webhook enable does.")
+    ] = False,
 ) -> None:
     """Make a trigger, for events from scripts, webhooks or the API."""
     from attune_cli.declaring.trigger_making import create_trigger
 
     create_trigger(
         context, ref, label=label, description=description, parameters=param_schema, output=out_schema,
-        enabled=not disabled,
+        enabled=not disabled, webhook=webhook,
     )  # fmt: skip
 
 

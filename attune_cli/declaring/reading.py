@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _UNKNOWN_KEY = "unknown key "
 _COMMAND = "attune "
+_SCHEMAS = {"sensor": "sensor_switch"}
+"""Kinds of documents whose fields stand elsewhere: a pack describes a sensor, a project switches it."""
 
 
 @dataclass
@@ -107,7 +109,9 @@ class Reader:
             return cures[0]
         kind = next((one.kind for one in self.declarations if one.path in files), None)
         is_of_packs = files.isdisjoint(self.files)
-        return "attune validate" if is_of_packs else f"attune schema {kind or 'rule'}"
+        return (
+            "attune validate" if is_of_packs else f"attune schema {_SCHEMAS.get(kind or '', kind or 'rule')}"
+        )
 
     def _refuse_twice(self) -> None:
         first: dict[tuple[str, str], Declaration] = {}

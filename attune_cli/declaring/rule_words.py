@@ -46,6 +46,7 @@ class RuleWords:
     once_within: str | None = None
     after: str | None = None
     unless: str | None = None
+    unless_when: Sequence[str] = ()
     notify: Sequence[str] = ()
     timer: Sequence[str] = ()
     label: str | None = None
@@ -125,7 +126,7 @@ class RuleReader:
             once_within_seconds=self._duration("--once-within", words.once_within)
             or rule.once_within_seconds,
             after=self._after() or rule.after,
-            unless=self._unless() or rule.unless,
+            unless=self._averting(self._unless() or rule.unless),
             notify=tuple(words.notify) or rule.notify,
             timer={**rule.timer, **self._timer()},
         )
@@ -231,6 +232,16 @@ class RuleReader:
             return None
         seconds = self._duration("--unless", within)
         return None if seconds is None else Unless(trigger_ref=trigger, within_seconds=seconds)
+
+    def _averting(self, unless: Unless | None) -> Unless | None:
+        """Return it with the conditions under which the other event counts."""
+        parts = [{"expression": text} for text in self._words.unless_when]
+        if not parts:
+            return unless
+        if unless is None:
+            self.faults.append(Detail("--unless-when", "says when --unless counts, and there is none"))
+            return None
+        return replace(unless, conditions=parts[0] if len(parts) == 1 else {"all": parts})
 
     # --- taking away
 

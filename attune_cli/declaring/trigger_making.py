@@ -9,9 +9,11 @@ from attune_cli.declaring.rule_making import ring_daemon
 from attune_cli.errors import Detail, UsageError
 from attune_cli.running.listing import read_words
 from attune_cli.running.parameters import ParameterReader
+from attune_cli.running.webhooks import base_url
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store
-from attune_cli.runtime.services import packs, triggers
+from attune_cli.runtime.services import packs, triggers, webhooks
+from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +30,9 @@ def create_trigger(
     parameters: str | None,
     output: str | None,
     enabled: bool,
+    webhook: bool,
 ) -> None:
-    """Make a trigger; its schemas are JSON, `@FILE` or `-`."""
+    """Make a trigger, with an address for requests where one is wanted; its schemas are JSON, `@FILE` or `-`."""
     faults: list[Detail] = []
     schemas = {
         name: _schema(name, text, faults)
@@ -49,15 +52,21 @@ def create_trigger(
             full, label, description, parameters=schemas["--param-schema"], output=schemas["--out-schema"],
             enabled=enabled,
         )  # fmt: skip
-        context.out.note(f"trigger {full} would be created")
+        context.out.note(f"trigger {full} would be created{' with a webhook' if webhook else ''}")
         return
     with store.write(SystemClock().now()) as tx:
         record = triggers.create(
             tx, full, label=label, description=description, parameters=schemas["--param-schema"],
             output=schemas["--out-schema"], enabled=enabled,
         )  # fmt: skip
+        if webhook:
+            webhooks.enable(tx, full, sealer=Sealer(context.home.secret_key))
+            record = webhooks.trigger_record(tx, full, base_url=base_url(context))
     context.out.outcome(record, [full])
     context.out.note(f"trigger {full} created")
+    if webhook:
+        context.out.note(f"it takes requests from whoever knows {record['webhook_url']}")
+        context.out.hint(f"attune webhook enable {full} --style github --secret key://REF checks signatures")
     context.out.hint(f"attune rule create --trigger {full} --action REF")
 
 

@@ -153,7 +153,10 @@ def _put_in(
             sealer=Sealer(context.home.secret_key),
             upgrade=options.upgrade,
             dependencies=options.dependencies,
+            lenient=options.lenient,
         )
+    for fault in done.left_out:
+        context.out.warning(f"skipped: {fault.path}: {fault.message}")
     with store.write(clock.now()) as tx:
         installation.sweep(tx, ref, home=context.home)
         record = {**packs.pack_record(tx, packs.find(tx, ref)), "before": done.before, "folder": done.folder}

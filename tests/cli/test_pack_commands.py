@@ -187,6 +187,18 @@ def test_lenient_leaves_out_what_cannot_be_read_and_says_so(run: Run, demo: Path
     assert run("pack", "install", "demo", "--lenient", "--upgrade").exit_code == 2
 
 
+def test_lenient_leaves_out_rules_that_do_not_fit_what_is_installed(run: Run, demo: Path) -> None:
+    good = "ref: demo.good\ntrigger_ref: core.alert\naction_ref: demo.hello\n"
+    bad = good.replace("good", "bad").replace("demo.hello", "core.sleep") + "action_params: {seconds: x}\n"
+    write_files(demo, {"rules/good.yaml": good, "rules/bad.yaml": bad})
+    assert run("pack", "install", "demo").exit_code == 2
+    result = run("pack", "install", "demo", "--lenient")
+    assert result.exit_code == 0, result.stderr
+    assert "skipped: " in result.stderr
+    assert "demo/rules/bad.yaml:4:26: 'action_params.seconds'" in result.stderr
+    assert run("rule", "list", "-q").stdout == "demo.good\n"
+
+
 def test_failing_tests_keep_a_pack_out_unless_they_are_skipped(run: Run, demo: Path) -> None:
     write_files(demo, {"pack.yaml": TESTED, "tests/run.sh": "touch written; exit 3\n"})
     result = run("pack", "install", "demo", "-j")

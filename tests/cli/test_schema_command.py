@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 Path_ = tuple[str | int, ...]
 
 FILE_KINDS = [kind for kind in schema.KINDS if kind != "parameter"]
-DECLARED = {kind: declared.KINDS[kind] for kind in ("channel", "key", "webhook")}
+DECLARED = {kind: declared.KINDS[kind] for kind in ("channel", "key", "webhook")} | {
+    "sensor_switch": declared.KINDS["sensor"]
+}
 """Kinds of documents that no pack has."""
 FOLDERS_OF_READERS = (Path(inspect.getfile(kinds)).parent, Path(inspect.getfile(declared)).parent)
 WORDS = {

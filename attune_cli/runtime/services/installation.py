@@ -21,6 +21,8 @@ from attune_cli.runtime.store.definitions import KINDS
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from attune_cli.config import Home
     from attune_cli.runtime.model.automations import Definition
     from attune_cli.runtime.model.definitions import PackManifest
@@ -140,12 +142,13 @@ def _version(text: str) -> Version:
 
 @immutable
 class Installation:
-    """What an installation did: `before` is the version that was replaced."""
+    """What an installation did: `before` is the version that was replaced, `left_out` why rules are not in it."""
 
     ref: str
     version: str
     before: str | None
     folder: str
+    left_out: Sequence[Detail] = ()
 
 
 def install(
@@ -157,8 +160,11 @@ def install(
     sealer: Sealer,
     upgrade: bool = False,
     dependencies: bool = True,
+    lenient: bool = False,
 ) -> Installation:
     """Put a pack in: its content into its place, its definitions into the store, all in this transaction.
+
+    `lenient` leaves out the rules that do not fit what is installed, instead of the pack.
 
     Raises ConflictError for a pack that is there already (unless `upgrade`), and for what does not fit.
     """
@@ -169,13 +175,18 @@ def install(
         refuse_dependencies(tx, manifest)
     present = packs.get(tx, manifest.ref)
     _store(tx, pack, source)
-    _refuse_faulty_rules(tx, source)
+    faulty = _faulty_rules(tx, source)
+    if faulty and not lenient:
+        _refuse_faulty_rules(manifest, faulty)
+    for ref in {ref for ref, _ in faulty}:
+        definitions.delete(tx, "rule", ref)
     folder = place(pack, home, manifest.ref)
     if present is None:
         pack_config.begin(tx, manifest, sealer)
     else:
         pack_config.carry_over(tx, present, manifest, sealer)
-    return Installation(manifest.ref, manifest.version, present.version if present else None, str(folder))
+    before = present.version if present else None
+    return Installation(manifest.ref, manifest.version, before, str(folder), [fault for _, fault in faulty])
 
 
 def _store(tx: Transaction, pack: StagedPack, source: PackSource) -> None:
@@ -199,21 +210,28 @@ def _store(tx: Transaction, pack: StagedPack, source: PackSource) -> None:
         definitions.delete_others(tx, kind, pack=pack_id, keep=refs)
 
 
-def _refuse_faulty_rules(tx: Transaction, source: PackSource) -> None:
-    """Raise UsageError with every fault of the pack's rules against what is installed, this pack included."""
-    faults = [
-        Detail(place_of_fault(source, "rule", rule.ref, fault), f"'{fault.path}': {fault.said}", fault.value)
+def _faulty_rules(tx: Transaction, source: PackSource) -> list[tuple[str, Detail]]:
+    """Return every fault of the pack's rules against what is installed, this pack included, with the rule's ref."""
+    return [
+        (
+            rule.ref,
+            Detail(
+                place_of_fault(source, "rule", rule.ref, fault), f"'{fault.path}': {fault.said}", fault.value
+            ),
+        )
         for rule in source.of(RuleDefinition)
         for fault in check_rule(tx, rule, is_own=False)
     ]
-    if faults:
-        count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise UsageError(
-            f"the rules of pack '{source.manifest.ref}' have {count}; nothing was installed",
-            code="pack_faulty",
-            details=faults,
-            hint="attune action show REF",
-        )
+
+
+def _refuse_faulty_rules(manifest: PackManifest, faulty: list[tuple[str, Detail]]) -> None:
+    count = "a fault" if len(faulty) == 1 else f"{len(faulty)} faults"
+    raise UsageError(
+        f"the rules of pack '{manifest.ref}' have {count}; nothing was installed",
+        code="pack_faulty",
+        details=[fault for _, fault in faulty],
+        hint="attune action show REF",
+    )
 
 
 def _store_definition(tx: Transaction, kind: Kind, pack_id: int, definition: Definition) -> None:
