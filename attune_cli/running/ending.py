@@ -74,7 +74,10 @@ def say_end(context: Context, execution: Execution) -> None:
 def how_it_ended(execution: Execution) -> str:
     error = execution.error
     if execution.timed_out:
-        return "timed out" if error is None else error.message.replace("Execution ", "")
+        if error is None:
+            return "timed out"
+        is_whole = error.message.startswith("Execution ")
+        return error.message.removeprefix("Execution ") if is_whole else f"timed out: {error.message}"
     if error is None:
         return str(execution.status)
     if error.type == "exit":

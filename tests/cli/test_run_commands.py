@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 RECORD_KEYS = {
     "kind", "id", "action_ref", "status", "parameters", "config", "result", "error", "exit_code", "timed_out",
     "attempt", "original_execution", "next_attempt", "rerun_of", "parent", "root", "enforcement", "rule_ref",
-    "trigger_ref", "labels", "executor", "timeout_seconds", "cancel_reason", "stdout", "stderr", "created",
+    "trigger_ref", "labels", "executor", "workflow_task", "timeout_seconds", "cancel_reason", "stdout", "stderr",
+    "created",
     "started_at", "finished_at", "updated", "duration_ms",
 }  # fmt: skip
 

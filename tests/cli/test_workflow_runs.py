@@ -113,6 +113,12 @@ def test_a_failed_workflow_names_task_and_first_error_and_where_to_look(run: Run
     assert hint == "hint: attune execution show 1 --tree"
 
 
+def test_a_workflow_that_ran_out_of_time_says_so_and_exits_124(run: Run) -> None:
+    late = run("run", "workflow", "flow.gated", "file=none", "--timeout", "0.3s", "--no-logs", "-q")
+    assert late.exit_code == 124
+    assert "execution 1 of flow.gated timed out: the workflow took longer than" in late.stderr
+
+
 def test_the_tree_of_a_workflow_shows_tasks_items_attempts_and_what_is_below(run: Run) -> None:
     run("run", "workflow", "flow.main", "fail=true")
     tree = without_spans(run("execution", "show", "1", "--tree").stdout)
