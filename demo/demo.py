@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 PACK = Path(__file__).parent / "pack"
 PATIENCE_SECONDS = 30.0
@@ -33,6 +37,7 @@ def main() -> None:
                 react,
                 take_webhooks,
                 kill_the_daemon,
+                release,
             ):
                 part(demo)
         finally:
@@ -170,7 +175,70 @@ def kill_the_daemon(demo: Demo) -> None:
     demo.show("attune up -d --port 0 -qq")
     demo.show("attune execution wait @last && attune execution logs @last")
     demo.check(log.read_text() == "1\n2\n3\n4\n5\n", "every line is there, once")
+
+
+def release(demo: Demo) -> None:
+    demo.say(
+        "A workflow: a release that two people approve, checked on every host, rolled back when one is not well"
+    )
+    demo.show("attune pack install deploy")
+    demo.show("attune workflow graph deploy.release")
+    demo.look("the hosts are folders, which a web server on this machine serves")
+    for folder in ("site", "web"):
+        (demo.folder / folder).mkdir()
+    with serving(demo.folder / "web") as url:
+        _release(demo, "1.0", "ok", url)
+        demo.look(
+            "kill -9 of the daemon while it waits for people; they answer, though nobody is there but the file"
+        )
+        demo.show("kill -9 $(attune status --field pid); attune inquiry list")
+        demo.show("attune inquiry respond @last --approve --as ada")
+        demo.show("attune inquiry respond @last --approve --as grace --comment 'good luck'")
+        demo.show("attune up -d --port 0 -qq")
+        demo.show(
+            "attune execution wait @last:deploy.release && attune execution show @last:deploy.release --tree"
+        )
+        demo.look("the next version says that it is out of memory")
+        _release(demo, "2.0", "out of memory", url)
+        demo.show(
+            "attune inquiry respond @last --approve --as ada && attune inquiry respond @last --approve --as grace"
+        )
+        demo.show("attune execution wait @last:deploy.release", exit_code=1)
+        demo.show("attune execution show @last:deploy.release --tree")
+    demo.show("cat news; readlink web/*/current")
+    currents = [link.readlink().name for link in (demo.folder / "web").glob("*/current")]
+    demo.check(currents == ["1.0", "1.0"], "every host serves the version before")
     demo.show("attune down")
+
+
+def _release(demo: Demo, version: str, health: str, url: str) -> None:
+    """Begin a release in the daemon, and wait until it asks."""
+    (demo.folder / "site" / "health").write_text(health)
+    demo.show(
+        f"attune run workflow deploy.release version={version} source=$PWD/site root=$PWD/web"
+        f' hosts:=\'["web1", "web2"]\' approvers:=\'["ada", "grace"]\' url={url}'
+        " announce_to=$PWD/news --detach -q"
+    )
+    demo.check(demo.comes_true(lambda: len(demo.list("inquiry list --pending")) == 1), "it asks")
+    demo.check(demo.comes_true(lambda: len(_copies(demo, version)) == 2), "both hosts have a copy meanwhile")
+
+
+def _copies(demo: Demo, version: str) -> list[Path]:
+    return list((demo.folder / "web").glob(f"*/releases/{version}"))
+
+
+@contextmanager
+def serving(folder: Path) -> Generator[str]:
+    """Serve a folder over HTTP; gives the URL."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that it has there
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 # --- how they are shown
@@ -190,6 +258,7 @@ class Demo:
             "XDG_CONFIG_HOME": str(folder),
         }
         shutil.copytree(PACK, folder / "pack")
+        shutil.copytree(PACK.parents[1] / "packs" / "deploy", folder / "deploy")
 
     def say(self, text: str) -> None:
         print(f"\n=== {text}", flush=True)

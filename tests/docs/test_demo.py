@@ -13,7 +13,7 @@ def test_the_demo_goes_as_it_announces() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert demo.returncode == 0, demo.stdout
