@@ -109,10 +109,10 @@ def check_text(option: str, *words: str) -> None:
 
 
 def check_name(name: str | None) -> str | None:
-    """Return the value of `--as`; raises UsageError for one that nobody can have."""
+    """Return the value of `--as` without what surrounds it; raises UsageError for one that nobody can have."""
     if name is not None and not (name.strip() and name.isprintable()):
         raise UsageError(f"--as {name!r} is no name", hint="--as NAME")
-    return name
+    return None if name is None else name.strip()
 
 
 def seconds_of(option: str, text: str | None) -> float | None:

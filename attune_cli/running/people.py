@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.services import inquiries
@@ -13,13 +14,26 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.inquiries import Person
     from attune_cli.runtime.store.database import Transaction
 
+_LONGEST_ID = 18
+"""Digits of a number that a column of the database can hold, whatever they are."""
+
 
 def enclosing_execution(context: Context) -> int | None:
     """Return the execution of this home from inside which this command was called."""
     inside = os.environ.get("ATTUNE_EXEC_ID", "")
-    if not inside.isdecimal() or os.environ.get("ATTUNE_HOME") != str(context.home.path):
+    if not (inside.isascii() and inside.isdecimal() and len(inside) <= _LONGEST_ID):
         return None
-    return int(inside)
+    return int(inside) if _is_same(os.environ.get("ATTUNE_HOME", ""), context.home.path) else None
+
+
+def _is_same(home: str, other: Path) -> bool:
+    """Tell whether two paths lead to one home, however they are written: a detour must not hide who answers."""
+    if home == str(other):
+        return True
+    try:
+        return Path(home).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def answerer(tx: Transaction, context: Context, name: str | None) -> Person:

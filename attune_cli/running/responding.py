@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -158,16 +159,18 @@ def _example(inquiry: Inquiry) -> str:
 
 
 def _example_of(name: str, schema: Schema) -> str:
+    """Return a word that could be pasted into a shell, whatever whoever asks calls things."""
     leaf = schema[name]
+    word = shlex.quote(name)
     choices: Any = leaf.get("enum")
     if isinstance(choices, list) and choices:
         first: Json = cast("list[Json]", choices)[0]
-        return f"{name}={first if isinstance(first, str) else json.dumps(first)}"
+        return shlex.quote(f"{name}={first if isinstance(first, str) else json.dumps(first)}")
     if leaf.get("secret") is True:
-        return f"{name}=@FILE"
+        return f"{word}=@FILE"
     kind = next(iter(types_of(leaf)), "string")
     simple = {"boolean": "=true", "integer": "=1", "number": "=1.5", "array": ":='[]'", "object": ":='{}'"}
-    return f"{name}{simple.get(kind, '=TEXT')}"
+    return f"{word}{simple.get(kind, '=TEXT')}"
 
 
 # --- a form

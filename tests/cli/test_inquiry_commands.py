@@ -227,6 +227,51 @@ def test_two_have_to_approve_and_who_asked_for_the_run_may_not(run: Run) -> None
     assert run("execution", "result", "1", "--field", "approved").stdout == "true\n"
 
 
+def test_a_run_may_not_answer_its_own_question_by_another_path_to_the_home(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = asked(run)
+    detour = tmp_path / "detour"
+    detour.symlink_to(tmp_path / "attune_home")
+    monkeypatch.setenv("ATTUNE_EXEC_ID", str(inquiry(run, number)["execution"]))
+    for home in (detour, tmp_path / "work" / ".." / "attune_home"):
+        result = run("--home", str(home), "inquiry", "respond", number, "--approve", "--as", "ben")
+        assert result.exit_code == 4, home
+        assert "asked by the run that would answer it" in result.stderr
+
+
+@pytest.mark.parametrize("inside", ["9" * 30, "²", "-1"])
+def test_what_is_no_id_of_an_execution_is_nobodys_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    number = asked(run)
+    monkeypatch.setenv("ATTUNE_EXEC_ID", inside)
+    assert run("inquiry", "respond", number, "--approve", "--as", "ben").exit_code == 0
+
+
+def test_a_name_with_blanks_around_it_is_the_same_person(run: Run) -> None:
+    number = asked(run, "Ship it?", 'approvals:={"required": 2}', "--as", "anna")
+    assert run("inquiry", "respond", number, "--approve", "--as", "anna ").exit_code == 4
+    assert run("inquiry", "respond", number, "--approve", "--as", "ben").exit_code == 0
+    assert run("inquiry", "respond", number, "--approve", "--as", " ben").exit_code == 5
+
+
+def test_a_command_to_copy_runs_nothing_that_a_question_names(run: Run) -> None:
+    schema = {
+        "a; reboot": {"type": "string", "required": True},
+        "to": {"type": "string", "required": True, "enum": ["$(reboot)"]},
+    }
+    result = run("inquiry", "respond", asked(run, schema=schema), "--response", "{}")
+    assert result.stderr.splitlines()[-1] == (
+        "hint: attune inquiry respond 1 'a; reboot'=TEXT 'to=$(reboot)'"
+    )
+
+
+def test_a_no_where_nothing_is_declared_is_a_no(run: Run) -> None:
+    run("inquiry", "respond", asked(run, schema={}), "--response", '{"approved": false}')
+    assert run("inquiry", "wait", "1").exit_code == 1
+
+
 def test_an_answer_with_wait_ends_as_what_waited_for_it(run: Run) -> None:
     asked(run)
     result = run("inquiry", "respond", "1", "--approve", "--wait")

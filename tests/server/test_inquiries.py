@@ -159,7 +159,10 @@ def test_what_is_assigned_to_somebody_else_is_refused(admin: httpx.Client, platf
     start(platform, ASK, parameters={"assigned_to": "carl"})
     refused = respond(admin, 1, {"approved": True}, responded_by="ben")
     assert (refused.status_code, refused.json()["code"]) == (403, "not_yours")
-    assert respond(admin, 1, {"approved": True}, responded_by="carl").status_code == 200
+    for name in ("carl\x1b[2J", " "):
+        misread = respond(admin, 1, {"approved": True}, responded_by=name)
+        assert (misread.status_code, misread.json()["code"]) == (400, "invalid_field"), name
+    assert respond(admin, 1, {"approved": True}, responded_by=" carl ").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,8 @@ def verdict_field(schema: Schema) -> str | None:
 
 def is_approval(schema: Schema, response: Json) -> bool:
     """Tell whether an answer says yes; one to a question without a yes or no is as good as one."""
+    if not schema:
+        return not (isinstance(response, dict) and cast("dict[str, Json]", response).get(APPROVED) is False)
     field = verdict_field(schema)
     if field is None or not isinstance(response, dict):
         return True

@@ -121,6 +121,8 @@ def _check_answer(document: dict[str, Any]) -> None:
         value = document.get(name)
         if value is not None and not (isinstance(value, str) and unfit(value) is None and value.strip()):
             faults.append(Detail(name, "expected text"))
+        elif name == "responded_by" and value is not None and not value.isprintable():
+            faults.append(Detail(name, "expected a name"))
     for name in sorted(document.keys() - set(_ANSWER)):
         near = did_you_mean(name, _ANSWER)
         faults.append(Detail(name, f"unknown field; {near}" if near else "unknown field"))
@@ -131,7 +133,7 @@ def _check_answer(document: dict[str, Any]) -> None:
 def _person(tx: Transaction, caller: Caller, name: str | None) -> Person:
     """Return who answers. The administrator may do so for anybody, by name; an execution only for who asked for it."""
     if caller.execution is None:
-        return inquiries.person(tx, name or login())
+        return inquiries.person(tx, login() if name is None else name.strip())
     if name is not None:
         raise DeniedError("an execution answers for whoever asked for it, not for others", code="forbidden")
     return inquiries.person(tx, None, inside=caller.execution)

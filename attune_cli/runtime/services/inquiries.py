@@ -66,14 +66,21 @@ def ask(tx: Transaction, execution: Startable, question: Question) -> Inquiry:
         raise ConflictError(
             f"execution {execution.id} has asked already: inquiry {earlier.id}", code="asked_already"
         )
-    missing = missing_approvers(question, execution.executor)
+    requester = _requester(tx, execution)
+    missing = missing_approvers(question, requester)
     if missing is not None:
         raise invalid_question([Detail("approvals", missing)])
     timeout_at = _timeout_at(question, tx.now)
     if timeout_at is not None and timeout_at <= tx.now:
         raise invalid_question([Detail("timeout_at", "is over already", rfc3339(timeout_at))])
     asked = replace(question, timeout_at=timeout_at)
-    return _known(tx, inquiries.insert(tx, execution.id, asked, requester=execution.executor))
+    return _known(tx, inquiries.insert(tx, execution.id, asked, requester=requester))
+
+
+def _requester(tx: Transaction, execution: Startable) -> str | None:
+    """Return for whom the whole tree is done: a run inside it may go by any name."""
+    top = executions.startable(tx, executions.top_of(tx, execution.id))
+    return (None if top is None else top.executor) or execution.executor
 
 
 def _timeout_at(question: Question, now: Instant) -> Instant | None:

@@ -33,6 +33,6 @@ def _group(name: str) -> Collection[str]:
 
     try:
         group = grp.getgrnam(name)
-    except KeyError:
+    except (KeyError, ValueError):  # nor has a name that no system could give
         return ()
     return {*group.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == group.gr_gid)}

@@ -133,7 +133,8 @@ def _approvals(raw: Json, schema: Schema, faults: Faults) -> tuple[int, tuple[st
             Detail("approvals.from", "expected a list of persons and of roles like role:ops", approvers)
         )
         approvers = []
-    if schema and verdict_field(schema) is None:
+    is_faulty = any(fault.path.startswith("response_schema") for fault in faults)
+    if not is_faulty and verdict_field(schema) is None:
         message = "needs an answer of yes or no: response_schema has no boolean 'approved', and not exactly one other"
         faults.append(Detail("approvals", message))
     return required, tuple(dict.fromkeys(cast("list[str]", approvers)))
