@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from attune_cli.output import paint, visible
@@ -19,6 +20,11 @@ _LOOK_SECONDS = 0.2
 """How often it is looked whether an answer is still wanted."""
 
 _LINE_BYTES = 65536
+
+_LONGEST_LINE_BYTES = 4094
+"""Of a line that is typed, Linux keeps one byte more than this, and drops the rest without a word."""
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class LeftError(Exception):
@@ -41,20 +47,26 @@ class Terminal:
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a line; nothing in it can drive the terminal."""
-        sys.stderr.write(paint(visible(text), style, on=self._color) + "\n")
-        sys.stderr.flush()
+        _write(paint(visible(text), style, on=self._color) + "\n")
 
     def ask(self, question: str, *, hidden: bool = False) -> str:
         """Return the line that is typed, without what surrounds it; raises LeftError and WithdrawnError."""
-        if not hidden:
-            return self._line(question).strip()
+        while True:
+            line = self._hidden_line(question) if hidden else self._line(question)
+            if len(line) <= _LONGEST_LINE_BYTES:
+                text = line.decode("utf-8", "replace").removesuffix("\r")
+                return text if hidden else text.strip()
+            self.say(
+                f"  a line that is typed ends at {_LONGEST_LINE_BYTES} bytes; give it as NAME=@FILE", "red"
+            )
+
+    def _hidden_line(self, question: str) -> bytes:
         with self._unseen():  # before the question is there: whoever sees it may type
             return self._line(question)
 
-    def _line(self, question: str) -> str:
+    def _line(self, question: str) -> bytes:
         """Read to the end of a line. The terminal hands over whole lines, so nothing is taken that others need."""
-        sys.stderr.write(visible(question))
-        sys.stderr.flush()
+        _write(visible(question))
         try:
             while b"\n" not in self._typed:
                 if not select.select([self._number], [], [], _LOOK_SECONDS)[0]:
@@ -65,19 +77,17 @@ class Terminal:
                     raise LeftError
                 self._typed += part
         except (KeyboardInterrupt, OSError) as error:
-            sys.stderr.write("\n")
+            _write("\n")
             raise LeftError from error
         line, _, self._typed = self._typed.partition(b"\n")
-        return line.decode("utf-8", "replace").removesuffix("\r")
+        return line
 
     def _withdraw_if_unwanted(self) -> None:
         reason = self._unwanted()
         if reason is None:
             return
-        import termios
-
-        termios.tcflush(self._number, termios.TCIFLUSH)  # half a line is no answer to what comes next
-        sys.stderr.write("\n")
+        forget_typed()  # half a line is no answer to what comes next
+        _write("\n")
         raise WithdrawnError(reason)
 
     @contextmanager
@@ -86,12 +96,52 @@ class Terminal:
 
         shown = termios.tcgetattr(self._number)
         hidden = [*shown[:3], shown[3] & ~termios.ECHO, *shown[4:]]
-        termios.tcsetattr(self._number, termios.TCSADRAIN, hidden)
-        try:
-            yield
-        finally:
-            termios.tcsetattr(self._number, termios.TCSADRAIN, shown)
-            sys.stderr.write("\n")
+
+        def show() -> None:
+            with suppress(termios.error):  # the terminal may be gone
+                termios.tcsetattr(self._number, termios.TCSANOW, shown)
+
+        with _shown_at_the_end(show):
+            termios.tcsetattr(self._number, termios.TCSADRAIN, hidden)
+            try:
+                yield
+            finally:
+                show()
+                _write("\n")
+
+
+@contextmanager
+def _shown_at_the_end(show: Callable[[], None]) -> Generator[None]:
+    """Let no signal that ends this process leave behind a terminal that hides what is typed."""
+
+    def end(number: int, _frame: object) -> None:
+        show()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    ours = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _write(text: str) -> None:
+    """Write to stderr; what nobody can read any more, because the terminal is gone, is no fault."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def forget_typed() -> None:
+    """Drop what was typed and is not read yet: it was no answer to a question that nobody had seen."""
+    import termios
+
+    with suppress(termios.error):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def is_in_front() -> bool:

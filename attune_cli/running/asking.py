@@ -85,7 +85,7 @@ class Asking:
 
     def _ask(self, inquiry: Inquiry, execution: Execution) -> None:
         """Ask here; what others answer meanwhile, or what runs out of time, is withdrawn."""
-        from attune_cli.answering.terminal import LeftError, WithdrawnError, is_in_front
+        from attune_cli.answering.terminal import LeftError, WithdrawnError, forget_typed, is_in_front
         from attune_cli.running.questions import answer, read_question
 
         question = read_question(self._context, self._store, inquiry, self._name)
@@ -94,6 +94,7 @@ class Asking:
             return
         out = self._context.out
         try:
+            forget_typed()
             with _interrupts():
                 answered = answer(
                     self._context, self._store, question, name=self._name, unwanted=self._why_unwanted,

@@ -61,6 +61,10 @@ class Screen:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def is_echoing(self) -> bool:
+        """Tell whether the terminal shows what is typed."""
+        return bool(termios.tcgetattr(self._mine)[3] & termios.ECHO)
+
     def end(self) -> int:
         """Read to its end; returns the exit code."""
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.daemon_story import serving
 from tests.e2e.screen import Screen
-from tests.e2e.story import Attune, show, until
+from tests.e2e.story import PATIENCE_SECONDS, Attune, show, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +124,30 @@ def test_a_form_asks_for_each_member_until_it_fits(run: Run, tmp_path: Path) -> 
     assert (tmp_path / "seen.1").read_text() == "#! limits.cpu: expected integer\ncpu: many\n"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_terminal_shows_what_is_typed_again_however_a_hidden_question_ends(
+    run: Run, number: signal.Signals
+) -> None:
+    schema = json.dumps({"pin": {"type": "string", "secret": True, "required": True}})
+    assert run(*SHIP, f"response_schema:={schema}", "--on-inquiry", "fail").exit_code == 7
+    with Screen("inquiry", "respond", "1") as screen:
+        screen.until("hidden): ")
+        assert not screen.is_echoing()
+        screen.signal(number)
+        assert screen.process.wait(PATIENCE_SECONDS) == -number
+        assert screen.is_echoing()
+
+
+def test_a_line_that_the_terminal_cuts_is_not_taken(run: Run) -> None:
+    schema = json.dumps({"text": {"type": "string", "required": True}})
+    assert run(*SHIP, f"response_schema:={schema}", "--on-inquiry", "fail").exit_code == 7
+    with Screen("inquiry", "respond", "1") as screen:
+        screen.until("text (string): ").type("x" * 3000).type("y" * 3000 + "\n")
+        screen.until("ends at 4094 bytes").until("text (string): ").type("z" * 4094 + "\n")
+        assert screen.end() == 0
+    assert inquiry(run, "1")["response"] == {"text": "z" * 4094}
+
+
 @pytest.mark.usefixtures("home")
 def test_nothing_in_a_question_drives_the_terminal_and_its_log_is_cut_to_it(run: Run) -> None:
     question = json.dumps({"__inquiry": {"prompt": "Go \x1b[31mon?"}})
@@ -145,6 +169,17 @@ def test_a_run_asks_at_its_terminal_and_goes_on(run: Run) -> None:
         screen.until("Ship it?").until(PROMPT).type("y\n").until('{"approved":true}')
         assert screen.end() == 0
     assert inquiry(run, "1")["status"] == "responded"
+
+
+def test_what_was_typed_before_a_question_was_shown_is_no_answer_to_it(run: Run, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    script = f"echo begun; while [ ! -e {gate} ]; do sleep 0.05; done; {ATTUNE} run action core.ask -qq"
+    with Screen("run", "exec", "--", "sh", "-c", script) as screen:
+        screen.until("begun").type("y\n").until("y\n")
+        gate.touch()
+        screen.until(PROMPT).type("n\n").until("inquiry 1 answered")
+        assert screen.end() == 0
+    assert inquiry(run, "1")["response"] == {"approved": False}
 
 
 def test_a_question_from_inside_a_run_comes_after_what_was_written_before(run: Run) -> None:
