@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
-from attune_cli.runtime.model.actions import Retry
+from attune_cli.runtime.model.actions import INQUIRY_RUNNER, Retry
 from attune_cli.runtime.model.entities import REDACTED
 from attune_cli.runtime.services import executions as execution_service
 from attune_cli.runtime.services import inquiries
@@ -16,6 +16,7 @@ from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.identity import renew
 from tests.engine.question_stage import ask, asking, inquiry_of, respond, shown, told
 from tests.engine.stage import Stage
+from tests.engine.workflow_stage import WorkflowStage, task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,6 +229,21 @@ def test_an_answer_between_the_wish_to_cancel_and_its_carrying_out_is_refused(st
         executions.request_cancel(tx, execution, None)
     with pytest.raises(ConflictError, match="being cancelled"):
         respond(stage, "1", YES)
+
+
+def test_a_question_of_a_workflow_that_somebody_wants_to_cancel_takes_no_answer(tmp_path: Path) -> None:
+    stage = WorkflowStage(tmp_path)
+    stage.host()
+    stage.action("demo.ask", runner_type=INQUIRY_RUNNER)
+    stage.workflow(task("ask", action="demo.ask"), ref="demo.inner")
+    stage.workflow(task("inner", action="demo.inner"))
+    flow = stage.begin()
+    with stage.store.write(stage.clock.now()) as tx:
+        executions.request_cancel(tx, flow, None)
+    with pytest.raises(ConflictError, match=f"workflow {flow} is being cancelled"):
+        respond(stage, "1", YES)
+    stage.settle()
+    assert shown(stage)["status"] == "cancelled"
 
 
 @pytest.mark.parametrize("is_owned", [True, False])

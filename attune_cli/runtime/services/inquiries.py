@@ -245,12 +245,13 @@ def check_open(tx: Transaction, inquiry: Inquiry) -> None:
             code="timeout",
             hint=f"attune inquiry show {inquiry.id}",
         )
-    execution = executions.startable(tx, inquiry.execution)
-    if execution is not None and execution.cancel_requested is not None:
+    cancelled = executions.cancelled_with(tx, inquiry.execution)
+    if cancelled is not None:
+        what = "its execution" if cancelled == inquiry.execution else "workflow"
         raise ConflictError(
-            f"inquiry {inquiry.id} is not pending: its execution {execution.id} is being cancelled (cancelled)",
+            f"inquiry {inquiry.id} is not pending: {what} {cancelled} is being cancelled (cancelled)",
             code="cancelled",
-            hint=f"attune execution show {execution.id}",
+            hint=f"attune execution show {cancelled}",
         )
 
 

@@ -273,6 +273,23 @@ def request_cancel(tx: Transaction, execution_id: int, reason: str | None) -> bo
     )
 
 
+def cancelled_with(tx: Transaction, execution_id: int) -> int | None:
+    """Return what takes an execution that waits along when it is cancelled: itself, or a workflow that it is a task of.
+
+    None while nobody wants to cancel any of them.
+    """
+    row = tx.execute(
+        """WITH RECURSIVE above (id, parent, workflow_task, cancel_requested) AS (
+              SELECT id, parent, workflow_task, cancel_requested FROM execution WHERE id = ?
+              UNION ALL SELECT one.id, one.parent, one.workflow_task, one.cancel_requested
+                FROM execution AS one JOIN above ON one.id = above.parent
+                WHERE above.workflow_task IS NOT NULL AND one.finished IS NULL)
+            SELECT id FROM above WHERE cancel_requested IS NOT NULL LIMIT 1""",
+        (execution_id,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
 def request_cancel_tree(tx: Transaction, execution_id: int, reason: str) -> int:
     """Leave the intent to cancel for an execution, its attempts and all below them; returns how many."""
     rows = tx.execute(
