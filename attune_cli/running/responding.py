@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.answering.terminal import LeftError, Terminal, WithdrawnError
 from attune_cli.errors import CancelledError, ConflictError, DeniedError, Detail, UsageError
 from attune_cli.running.asking import on_inquiry_of
 from attune_cli.running.parameters import ParameterReader
+from attune_cli.running.people import answerer
 from attune_cli.running.questions import answer, read_question, respond
 from attune_cli.running.rehearsing import rehearsed
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.host import open_store, wake
-from attune_cli.runtime.model.inquiries import verdict_field
+from attune_cli.runtime.model.inquiries import refusal, verdict_field
 from attune_cli.runtime.model.parameters import types_of
 from attune_cli.runtime.services import inquiries as services
+from attune_cli.runtime.services.people import members_of
 from attune_cli.runtime.services.questions import fitted
 from attune_cli.runtime.store import executions, inquiries
 from attune_cli.runtime.store.inquiries import InquiryFilter
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Store
 
 _IN_THE_INBOX = 50
+_LOOKED_AT = 10_000
+"""Pending inquiries that are looked through for those of one person: many may be for others."""
 
 
 @immutable(kw_only=True)
@@ -295,9 +300,12 @@ def inbox(context: Context, name: str | None) -> int:
 def _waiting_for(context: Context, store: Store, name: str | None) -> list[Question]:
     """Return the oldest questions that this person may answer."""
     with store.read(SystemClock().now()) as tx:
-        found = inquiries.search(tx, InquiryFilter(statuses=("pending",), limit=_IN_THE_INBOX))
-    questions = (read_question(context, store, one, name) for one in sorted(found, key=lambda one: one.id))
-    return [one for one in questions if one.refused is None]
+        found = inquiries.search(tx, InquiryFilter(statuses=("pending",), limit=_LOOKED_AT))
+        person = answerer(tx, context, name)
+    members = members_of(context.settings)
+    theirs = (one for one in reversed(found) if refusal(one, person, members) is None)
+    questions = (read_question(context, store, one, name) for one in theirs)
+    return [*islice((one for one in questions if one.refused is None), _IN_THE_INBOX)]
 
 
 def _pick(context: Context, waiting: Sequence[Question]) -> Question | None:

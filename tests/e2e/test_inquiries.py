@@ -381,6 +381,14 @@ def test_an_inbox_takes_one_answer_after_another(run: Run) -> None:
     assert ("third" in screen.shown, pending(run)) == (False, ["3"])
 
 
+def test_an_inbox_finds_its_question_behind_many_newer_ones_of_others(run: Run) -> None:
+    for person in ("anna", *["ben"] * 51):
+        assert run(*SHIP, f"assigned_to={person}", "--on-inquiry", "fail").exit_code == 7
+    with Screen("inbox", "--as", "anna") as screen:
+        screen.until("1  Ship it? (inquiry 1 of core.ask)").until("q to leave: ").type("q\n")
+        assert screen.end() == 0
+
+
 def test_a_run_may_not_answer_what_it_asked(run: Run) -> None:
     script = f"{ATTUNE} run core.ask --on-inquiry fail; {ATTUNE} inquiry respond 1 --approve; echo $?"
     result = run("run", "exec", "--on-inquiry", "wait", "--timeout", "20s", "--", "sh", "-c", script)
