@@ -455,6 +455,10 @@ def test_secrets_go_through_a_workflow_sealed_and_only_where_they_may(stage: Wor
             {"input": {"pin": "{{ parameters.pin }}"}},
             "input.pin: a secret value may only be given to a parameter that is declared secret",
         ),
+        (
+            {"permission_set_refs": ["demo.{{ parameters.pin }}"]},
+            "permission_set_refs: a secret value may only be given to a parameter that is declared secret",
+        ),
     ],
 )
 def test_a_secret_that_would_get_out_fails_where_it_would(

@@ -214,7 +214,13 @@ class Starter:
         """Return the job with the permissions that the task gives it instead of the action's own."""
         if ready.permission_set_refs is None:
             return job
-        value = ready.permission_set_refs.fill(scope).value
+        filled = ready.permission_set_refs.fill(scope)
+        if filled.secrets:
+            raise UsageError(
+                "permission_set_refs: a secret value may only be given to a parameter that is declared secret",
+                code="secret_exposed",
+            )
+        value = filled.value
         if value is None:
             return job
         refs = [value] if isinstance(value, str) else value
