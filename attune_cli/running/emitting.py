@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from attune_cli.running.follow import LOOK_SECONDS, exit_code_of
 from attune_cli.running.hosting import cancelled_by_signals, start_background_host
 from attune_cli.running.listing import read_words
 from attune_cli.running.parameters import ParameterReader
+from attune_cli.running.people import enclosing_execution
 from attune_cli.running.viewing import Waiting
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, pause
 from attune_cli.runtime.engine.doorbell import ring_host
@@ -169,11 +169,11 @@ def _take_line(context: Context, store: Store, new: NewEvent, line: str) -> Take
 
 def _cause(context: Context, store: Store) -> int | None:
     """Inside an action of the same home an event is caused by that action."""
-    inside = os.environ.get("ATTUNE_EXEC_ID", "")
-    if not inside.isdecimal() or os.environ.get("ATTUNE_HOME") != str(context.home.path):
+    inside = enclosing_execution(context)
+    if inside is None:
         return None
     with store.read(SystemClock().now()) as tx:
-        cause = executions.startable(tx, int(inside))
+        cause = executions.startable(tx, inside)
     return None if cause is None else cause.id
 
 

@@ -314,3 +314,19 @@ def test_records_are_as_documented(garden: Run) -> None:
     check_record(garden, "verdict", event["verdicts"][0], full=False)
     check_record(garden, "enforcement", document(garden, "enforcement", "show", "1"), full=True)
     check_record(garden, "timer", document(garden, "timer", "list")[0], full=True)
+
+
+def test_an_event_from_inside_a_run_names_it_as_its_cause_however_the_home_is_written(
+    garden: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detour = tmp_path / "detour"
+    detour.symlink_to(tmp_path / "attune_home")
+    assert garden("run", "core.noop").exit_code == 0
+    monkeypatch.setenv("ATTUNE_EXEC_ID", "1")
+    for home in (tmp_path / "attune_home", detour):
+        monkeypatch.setenv("ATTUNE_HOME", str(tmp_path / "attune_home"))
+        assert garden("--home", str(home), "event", "emit", "garden.wet").exit_code == 0
+    monkeypatch.setenv("ATTUNE_EXEC_ID", "9" * 23)
+    assert garden("event", "emit", "garden.wet").exit_code == 0
+    rows = json.loads(garden("db", "query", "SELECT cause FROM event ORDER BY id", "-j").stdout)
+    assert [row["cause"] for row in rows] == [1, 1, None]
