@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.services import inquiries
 from attune_cli.runtime.services.people import login
 
@@ -14,14 +15,11 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.inquiries import Person
     from attune_cli.runtime.store.database import Transaction
 
-_LONGEST_ID = 18
-"""Digits of a number that a column of the database can hold, whatever they are."""
-
 
 def enclosing_execution(context: Context) -> int | None:
     """Return the execution of this home from inside which this command was called."""
     inside = os.environ.get("ATTUNE_EXEC_ID", "")
-    if not (inside.isascii() and inside.isdecimal() and len(inside) <= _LONGEST_ID):
+    if not is_id(inside):
         return None
     return int(inside) if _is_same(os.environ.get("ATTUNE_HOME", ""), context.home.path) else None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.responses import Response
 
 from attune_cli.errors import ConflictError, DeniedError, NotFoundError, UnavailableError, UsageError
+from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.webhooks import Refusal
 from attune_cli.runtime.server.desk import desk_of
@@ -195,7 +196,7 @@ def number_in(request: HTTPConnection, name: str) -> int | None:
     text = request.query_params.get(name)
     if text is None or text == "":
         return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):  # noqa: PLR2004 - what SQLite can hold
+    if not is_id(text):
         raise UsageError(f"{name}: expected a whole number, got {text!r}", code="invalid_query")
     return int(text)
 
@@ -203,7 +204,7 @@ def number_in(request: HTTPConnection, name: str) -> int | None:
 def id_in(request: HTTPConnection, noun: str) -> int:
     """Return the id in the path; what is none belongs to nothing."""
     text = str(request.path_params["id"])
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):  # noqa: PLR2004 - what SQLite can hold
+    if not is_id(text):
         raise NotFoundError(f"no {noun} {text}")
     return int(text)
 

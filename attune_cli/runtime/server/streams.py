@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import StreamingResponse
 
 from attune_cli.errors import AttuneError, DeniedError, NotFoundError, UsageError
+from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.model.states import TERMINAL
 from attune_cli.runtime.server.answers import administrator, anybody, id_in, number_in
 from attune_cli.runtime.server.desk import desk_of
@@ -71,7 +72,7 @@ class _EventStream(StreamingResponse):
 def _place(request: Request, name: str) -> int | None:
     """Return where a client was when it left: its Last-Event-ID, or what the query says."""
     text = request.headers.get("last-event-id", "")
-    if text.isascii() and text.isdecimal() and len(text) <= 18:  # noqa: PLR2004 - what SQLite can hold
+    if is_id(text):
         return int(text)
     return number_in(request, name)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError, UsageError
 from attune_cli.runtime.clock import rfc3339
+from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.services.events import event_record
 from attune_cli.runtime.store import enforcements, events, executions, verdicts
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.enforcements import EnforcementFilter
     from attune_cli.runtime.store.events import EventFilter
-
-_LONGEST_ID = 18
-"""Digits of a number that a column of the database can hold, whatever they are."""
 
 
 def find_event(tx: Transaction, word: str) -> Event:
@@ -120,4 +118,4 @@ def enforcement_record(enforcement: Enforcement) -> Record:
 def _number(word: str, noun: str, expected: str) -> int | None:
     if not (word.isascii() and word.isdecimal()):
         raise UsageError(f"{word!r} is no {noun}: expected {expected}", hint=f"attune {noun} list")
-    return int(word) if len(word) <= _LONGEST_ID else None
+    return int(word) if is_id(word) else None

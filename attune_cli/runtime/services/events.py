@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import ConflictError, DeniedError, Detail, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
+from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.model.json_values import written
 from attune_cli.runtime.model.parameters import validate
 from attune_cli.runtime.store import definitions, events, executions
@@ -23,9 +24,6 @@ MAX_PAYLOAD_BYTES = 1024 * 1024
 
 _RULE_INSTANCE = "rule_"
 """`rule_<id>` in `trigger_instance_id` names the only rule that is meant."""
-
-_MOST_DIGITS = 18
-"""Of an id: what SQLite can hold."""
 
 
 @immutable(kw_only=True)
@@ -162,9 +160,7 @@ def unknown_trigger(tx: Transaction, trigger_ref: str) -> NotFoundError:
 def rule_of_instance(tx: Transaction, trigger_instance_id: str) -> str | None:
     """Return the ref of the rule that a `trigger_instance_id` names; None when it names none."""
     digits = trigger_instance_id.removeprefix(_RULE_INSTANCE)
-    if not (digits.isascii() and digits.isdecimal() and trigger_instance_id.startswith(_RULE_INSTANCE)):
-        return None
-    if len(digits) > _MOST_DIGITS:
+    if not (is_id(digits) and trigger_instance_id.startswith(_RULE_INSTANCE)):
         return None
     return definitions.ref_of(tx, "rule", int(digits))
 

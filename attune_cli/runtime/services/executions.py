@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, NotFoundError, UsageError
 from attune_cli.runtime.model.entities import QUESTION_ID
+from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.services.records import Record, change_record, execution_record
 from attune_cli.runtime.store import execution_search, executions, jobs
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.execution_search import Filter, Swept
-
-_LONGEST_ID = 18
-"""Digits of a number that a column of the database can hold, whatever they are."""
 
 
 def find(tx: Transaction, word: str) -> Execution:
@@ -32,7 +30,7 @@ def find(tx: Transaction, word: str) -> Execution:
 
 def _id_of(tx: Transaction, word: str) -> int | None:
     if word.isascii() and word.isdecimal():
-        return int(word) if len(word) <= _LONGEST_ID else None
+        return int(word) if is_id(word) else None
     name, _, ref = word.partition(":")
     match name:
         case "@last":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.errors import ConflictError, DeniedError, Detail, NotFoundError, UsageError
 from attune_cli.runtime.clock import SECOND, rfc3339
 from attune_cli.runtime.model.entities import REDACTED
+from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.model.inquiries import (
     Inquiry,
     InquiryStatus,
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.executions import Startable
     from attune_cli.runtime.store.inquiries import InquiryFilter
     from attune_cli.runtime.store.sealing import Sealer
-
-_LONGEST_ID = 18
-"""Digits of a number that a column of the database can hold, whatever they are."""
 
 _NAMED_PENDING = 20
 """Inquiries that are named when `@last` could mean each of them."""
@@ -103,7 +101,7 @@ def find(tx: Transaction, word: str) -> Inquiry:
 
 def _id_of(tx: Transaction, word: str) -> int:
     if word.isascii() and word.isdecimal():
-        return int(word) if len(word) <= _LONGEST_ID else 0
+        return int(word) if is_id(word) else 0
     if word != "@last":
         raise UsageError(f"{word!r} is no inquiry: expected an id or @last", hint="attune inquiry list")
     pending = inquiries.pending_ids(tx, limit=_NAMED_PENDING)

@@ -18,12 +18,15 @@ def time_or_none(instant: Instant | None) -> str | None:
     return None if instant is None else rfc3339(instant)
 
 
+def duration_ms(started: Instant | None, finished: Instant | None) -> int | None:
+    """Return how long something took; None before it has ended, and for what never started."""
+    return None if started is None or finished is None else max(0, (finished - started) // 1000)
+
+
 def execution_record(execution: Execution) -> Record:
     """Return the full record of an execution; absent values are null, never missing."""
     error = execution.error
-    duration = None
-    if execution.started is not None and execution.finished is not None:
-        duration = max(0, (execution.finished - execution.started) // 1000)
+    duration = duration_ms(execution.started, execution.finished)
     return {
         "kind": "execution",
         "id": execution.id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.runtime.services.records import time_or_none
+from attune_cli.runtime.services.records import duration_ms, time_or_none
 from attune_cli.runtime.store import workflow_trees
 from attune_cli.runtime.store.workflow_trees import ChildCounts
 
@@ -119,13 +119,9 @@ def child_record(child: ChildRow) -> Record:
 
 
 def _times(created: Instant, started: Instant | None, finished: Instant | None) -> Record:
-    """Return the instants; a duration there is once it has ended."""
-    duration_ms = None
-    if started is not None and finished is not None:
-        duration_ms = max(0, (finished - started) // 1000)
     return {
         "created": time_or_none(created),
         "started_at": time_or_none(started),
         "finished_at": time_or_none(finished),
-        "duration_ms": duration_ms,
+        "duration_ms": duration_ms(started, finished),
     }
