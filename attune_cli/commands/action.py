@@ -67,15 +67,11 @@ def list_actions(
 ) -> None:
     """List actions."""
     from attune_cli.installing.rows import RowOptions, show_rows
-    from attune_cli.running.linked import refresh_all
+    from attune_cli.running.linked import definitions_read
     from attune_cli.running.naming import named
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import actions
 
-    refresh_all(context)
-    store = open_store_for_reading(context.home, context.settings)
-    with store.read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = actions.list_actions(tx, pack_ref=pack, runtime=runtime, workflow=workflow, after=after)
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
@@ -86,15 +82,11 @@ def list_actions(
 @app.command("show", examples=["attune action show core.echo", "attune action show core.echo -j"])
 def show(context: Context, refs: Refs) -> None:
     """Show actions, with their parameters."""
-    from attune_cli.running.linked import refresh_all
+    from attune_cli.running.linked import definitions_read
     from attune_cli.running.listing import read_words
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import actions
 
-    refresh_all(context)
-    store = open_store_for_reading(context.home, context.settings)
-    with store.read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = [actions.show_action(tx, ref) for ref in read_words(refs)]
     if len(records) == 1:
         context.out.record(records[0], SHOWN, (Section("Parameters", "parameters", PARAMETERS),))
@@ -111,14 +103,10 @@ def params(
     example: Annotated[bool, Option("--example", help="Print a command line to start from.")] = False,
 ) -> None:
     """Show the parameters of an action: a table, or as JSON their JSON Schema."""
-    from attune_cli.running.linked import refresh_all
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
+    from attune_cli.running.linked import definitions_read
     from attune_cli.runtime.services import actions
 
-    refresh_all(context)
-    store = open_store_for_reading(context.home, context.settings)
-    with store.read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         if example:
             context.out.value(actions.example_command(tx, ref))
         elif context.out.format in ("json", "jsonl", "yaml"):

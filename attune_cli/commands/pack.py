@@ -86,14 +86,10 @@ def list_packs(
 @app.command("show", examples=["attune pack show core", "attune pack show core --field contents.action"])
 def show(context: Context, refs: Refs) -> None:
     """Show packs: origin, contents, configuration."""
-    from attune_cli.running.linked import refresh_all
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
+    from attune_cli.running.linked import definitions_read
     from attune_cli.runtime.services import packs
 
-    refresh_all(context)
-    store = open_store_for_reading(context.home, context.settings)
-    with store.read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = [packs.show_pack(tx, ref) for ref in refs]
     if len(records) == 1:
         context.out.record(records[0], SHOWN, SECTIONS)

@@ -124,17 +124,14 @@ def list_rules(
 ) -> None:
     """List rules."""
     from attune_cli.installing.rows import RowOptions, show_rows
-    from attune_cli.running.linked import refresh_all
+    from attune_cli.running.linked import definitions_read
     from attune_cli.running.naming import named
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import rules
 
     wanted = rules.RuleFilter(
         pack_ref=pack, trigger_ref=trigger, action_ref=action, enabled=enabled, after=after
     )
-    refresh_all(context)
-    with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = rules.list_rules(tx, wanted)
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
@@ -147,14 +144,11 @@ def list_rules(
 )
 def show(context: Context, refs: Refs) -> None:
     """Show rules: what they wait for, what they want, what they run."""
-    from attune_cli.running.linked import refresh_all
+    from attune_cli.running.linked import definitions_read
     from attune_cli.running.listing import read_words
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import rules
 
-    refresh_all(context)
-    with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = [rules.show_rule(tx, ref) for ref in read_words(refs)]
     if len(records) == 1:
         context.out.record(records[0], SHOWN, SECTIONS)

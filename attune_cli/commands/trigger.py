@@ -65,14 +65,11 @@ def list_triggers(
 ) -> None:
     """List triggers."""
     from attune_cli.installing.rows import RowOptions, show_rows
-    from attune_cli.running.linked import refresh_all
+    from attune_cli.running.linked import definitions_read
     from attune_cli.running.naming import named
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import triggers
 
-    refresh_all(context)
-    with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = triggers.list_triggers(tx, pack_ref=pack, enabled=enabled, after=after)
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
@@ -83,14 +80,11 @@ def list_triggers(
 @app.command("show", examples=["attune trigger show core.crontimer", "attune trigger show core.alert -j"])
 def show(context: Context, refs: Refs) -> None:
     """Show triggers: what a rule may set, what their events hold, which rules wait for them."""
-    from attune_cli.running.linked import refresh_all
+    from attune_cli.running.linked import definitions_read
     from attune_cli.running.listing import read_words
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import triggers
 
-    refresh_all(context)
-    with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = [triggers.show_trigger(tx, ref) for ref in read_words(refs)]
     if len(records) == 1:
         context.out.record(records[0], SHOWN, SECTIONS)

@@ -64,14 +64,10 @@ def list_workflows(
 ) -> None:
     """List workflows."""
     from attune_cli.installing.rows import RowOptions, show_rows
-    from attune_cli.running.linked import refresh_all
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
+    from attune_cli.running.linked import definitions_read
     from attune_cli.runtime.services import workflow_definitions
 
-    refresh_all(context)
-    store = open_store_for_reading(context.home, context.settings)
-    with store.read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = workflow_definitions.list_workflows(tx, pack_ref=pack, after=after)
     options = RowOptions(
         limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
@@ -84,15 +80,11 @@ def list_workflows(
 )
 def show(context: Context, refs: Refs) -> None:
     """Show workflows: what goes in, their tasks, what comes out."""
-    from attune_cli.running.linked import refresh_all
+    from attune_cli.running.linked import definitions_read
     from attune_cli.running.listing import read_words
-    from attune_cli.runtime.clock import SystemClock
-    from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import workflow_definitions
 
-    refresh_all(context)
-    store = open_store_for_reading(context.home, context.settings)
-    with store.read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         records = [workflow_definitions.show_workflow(tx, ref) for ref in read_words(refs)]
     if len(records) != 1:
         context.out.records(records, COLUMNS)

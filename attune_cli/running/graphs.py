@@ -12,9 +12,8 @@ from attune_cli.errors import UsageError, did_you_mean
 from attune_cli.running.drawing.marks import marks_here
 from attune_cli.running.drawing.text import Drawing
 from attune_cli.running.drawing.words import duration_words, latest
-from attune_cli.running.linked import refresh_all
+from attune_cli.running.linked import definitions_read
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.host import open_store_for_reading
 from attune_cli.runtime.model.workflows.graph import Graph
 from attune_cli.runtime.services import executions, workflow_definitions
 from attune_cli.runtime.services.workflow_trees import tree
@@ -107,8 +106,7 @@ def _meant(context: Context, word: str | None, execution: str | None) -> Meant:
         if execution is not None:
             raise UsageError("an execution has a graph of its own: leave out the file, or --execution")
         return _of_file(Path(word))
-    refresh_all(context)
-    with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
+    with definitions_read(context) as tx:
         workflows = frozenset(definitions.refs(tx, "workflow"))
         if execution is None:
             return Meant(workflow=workflow_definitions.find(tx, word or ""), workflows=workflows)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.clock import Instant, SystemClock
-from attune_cli.runtime.host import open_store
+from attune_cli.runtime.host import open_store, open_store_for_reading
 from attune_cli.runtime.store import packs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from attune_cli.context import Context
-    from attune_cli.runtime.store.database import Store
+    from attune_cli.runtime.store.database import Store, Transaction
 
 _DEFINING = (".yaml", ".yml")
 _COARSE: Instant = 20_000
@@ -33,7 +33,15 @@ def refresh_for_run(context: Context, store: Store, action_ref: str) -> None:
             _read_again(context, store, link)
 
 
-def refresh_all(context: Context) -> None:
+@contextmanager
+def definitions_read(context: Context) -> Generator[Transaction]:
+    """Yield a view of what packs define, the linked ones as their folders say now."""
+    _refresh_all(context)
+    with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
+        yield tx
+
+
+def _refresh_all(context: Context) -> None:
     """Read all linked packs again that changed; a faulty one is warned of, and stays as it was known."""
     if not context.home.database.exists():
         return
