@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 KEY_PREFIX = "key://"
 """What stands before the ref of a key where a secret parameter takes its value from there."""
 
+EXPOSED = "a secret value may only be given to a parameter that is declared secret"
+"""Why a value may not go where it would."""
+
 
 def exposed(schema: Schema, secrets: Iterable[str]) -> list[str]:
     """Return the places by which a secret would get out: those that hold one and are not declared secret."""

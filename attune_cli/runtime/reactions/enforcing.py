@@ -139,9 +139,7 @@ def _job(tx: Transaction, book: RuleBook, rule: Rule, filled: Filled) -> JobDefi
         return _Obstacle("disabled", f"action '{rule.definition.action_ref}' {_CANNOT_ACT[error.code]}")
     exposed = secret_places.exposed(job.action.parameters, filled.secrets)
     if exposed:
-        names = ", ".join(exposed)
-        reason = f"{names}: a secret value may only be given to a parameter that is declared secret"
-        return _Obstacle("processed", reason)
+        return _Obstacle("processed", f"{', '.join(exposed)}: {secret_places.EXPOSED}")
     foreign = secret_places.keys_named_by_others(
         job.action.parameters,
         rule.definition.action_params,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.errors import UsageError
 from attune_cli.runtime.model.entities import Outcome
 from attune_cli.runtime.model.secret_places import exposed, take_out
+from attune_cli.runtime.store.executions import dump
 
 if TYPE_CHECKING:
     from attune_cli.config import Settings
@@ -30,8 +31,6 @@ def output_of(plan: Plan, scope: Scope, sealer: Sealer, settings: Settings) -> O
             code="secret_exposed",
         )
     hidden = take_out(values, filled.secrets)
-    from attune_cli.runtime.store.executions import dump
-
     size = len(dump(values).encode())
     if size > settings.max_result_bytes:
         raise UsageError(

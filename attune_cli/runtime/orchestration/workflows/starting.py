@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.actions import Retry
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.model.workflows.task import Task
-    from attune_cli.runtime.orchestration.workflows.plans import Plan, ReadyTask
-    from attune_cli.runtime.orchestration.workflows.scopes import StepScope, Surroundings
+    from attune_cli.runtime.orchestration.workflows.case import Case
+    from attune_cli.runtime.orchestration.workflows.plans import ReadyTask
+    from attune_cli.runtime.orchestration.workflows.scopes import StepScope
     from attune_cli.runtime.store.database import Transaction
-    from attune_cli.runtime.store.executions import Startable
     from attune_cli.runtime.store.sealing import Sealer
     from attune_cli.runtime.store.workflow_tasks import TaskRow
 
@@ -80,13 +80,11 @@ class Starter:
 
     # --- what a task is done with
 
-    def pin_items(
-        self, tx: Transaction, row: TaskRow, ready: ReadyTask, surroundings: Surroundings
-    ) -> Items | None:
+    def pin_items(self, case: Case, row: TaskRow, ready: ReadyTask) -> Items | None:
         """Fill in `with_items` and write down what comes of it; None where a task is done once. Raises AttuneError."""
         if ready.items is None:
             return None
-        filled = ready.items.fill(surroundings.scope())
+        filled = ready.items.fill(case.surroundings.scope())
         if not isinstance(filled.value, list):
             found = "null" if filled.value is None else _type_of(filled.value)
             raise UsageError(f"with_items: expected a list, got {found}", code="with_items")
@@ -101,7 +99,7 @@ class Starter:
         document: dict[str, Any] = {"items": copied(values) if pointers else values}
         hidden = secret_places.take_out(document, pointers)
         sealed = self._sealer.seal(hidden) if hidden else None
-        workflow_tasks.set_items(tx, row.id, document["items"], sealed)
+        workflow_tasks.set_items(case.tx, row.id, document["items"], sealed)
         return self._keep(row, Items(values, secrets))
 
     def items(self, tx: Transaction, row: TaskRow) -> Items:
@@ -128,21 +126,21 @@ class Starter:
 
     # --- one execution
 
-    def job(self, tx: Transaction, execution: Startable, task: Task) -> JobDefinition:
+    def job(self, case: Case, task: Task) -> JobDefinition:
         """Return what the action of a task is started with, with the task's retries; raises AttuneError."""
-        version = rule_index.version(tx)
+        version = rule_index.version(case.tx)
         if version != self._version or len(self._jobs) >= DEFINITIONS_KEPT:
             self._jobs.clear()
             self._version = version
         key = (task.action or "", task.retry)
         found = self._jobs.get(key)
         if found is None:
-            job = pin(tx, key[0])
+            job = pin(case.tx, key[0])
             if task.retry is not None and job.kind != "inquiry":
                 job = replace(job, action=replace(job.action, retry=task.retry))
             found = self._jobs[key] = job
         if found.kind == "workflow":
-            above = workflows.nesting(tx, execution.id, WORKFLOW_NESTING + 1)
+            above = workflows.nesting(case.tx, case.id, WORKFLOW_NESTING + 1)
             if above >= WORKFLOW_NESTING:
                 raise UsageError(
                     f"workflows may be nested {WORKFLOW_NESTING} deep, and this one is",
@@ -152,12 +150,9 @@ class Starter:
 
     def start(
         self,
-        tx: Transaction,
-        execution: Startable,
+        case: Case,
         row: TaskRow,
         ready: ReadyTask,
-        plan: Plan,
-        surroundings: Surroundings,
         *,
         unit: View | None = None,
         index: int = 0,
@@ -167,47 +162,45 @@ class Starter:
 
         Parameters that the action refuses make one that has failed.
         """
-        job = self.job(tx, execution, ready.task)
-        scope = surroundings.scope(unit, index if unit is not None else None)
+        tx, host = case.tx, case.execution.host
+        job = self.job(case, ready.task)
+        scope = case.surroundings.scope(unit, index if unit is not None else None)
         base = Submission(
             action_ref=job.action.ref,
             pinned=job,
-            parent=execution.id,
+            parent=case.id,
             workflow_task=row.id,
             item=index,
             timeout_seconds=ready.task.timeout_seconds,
             due=tx.now + round(delay_seconds * SECOND) if delay_seconds else 0,
         )
         try:
-            filled = self._parameters(ready, plan, surroundings, job, scope)
+            filled = self._parameters(case, ready, job, scope)
             submission = replace(base, parameters=filled.value, pinned=self._permitted(ready, job, scope))
         except TemplateError as error:
             if unit is None:
                 raise
-            submit_faulty(tx, base, error=error, sealer=self._sealer, host=execution.host)
+            submit_faulty(tx, base, error=error, sealer=self._sealer, host=host)
             return
         self._check_secrets(ready, job, filled)
         try:
-            submit(tx, submission, settings=self._settings, sealer=self._sealer, host=execution.host)
+            submit(tx, submission, settings=self._settings, sealer=self._sealer, host=host)
         except AttuneError as error:
             if error.code not in FAULTY_PARAMETERS:
                 raise
-            submit_faulty(tx, submission, error=error, sealer=self._sealer, host=execution.host)
+            submit_faulty(tx, submission, error=error, sealer=self._sealer, host=host)
 
-    def _parameters(
-        self, ready: ReadyTask, plan: Plan, surroundings: Surroundings, job: JobDefinition, scope: StepScope
-    ) -> Filled:
+    def _parameters(self, case: Case, ready: ReadyTask, job: JobDefinition, scope: StepScope) -> Filled:
         if ready.task.input:
             return ready.input.fill(scope)
         # Without an input of its own a task hands on what the workflow was given.
+        given = case.surroundings.parameters
         handed = {
             name: value
-            for name, value in cast("dict[str, Any]", surroundings.parameters.value).items()
-            if name in job.action.parameters and name in plan.graph.parameters
+            for name, value in cast("dict[str, Any]", given.value).items()
+            if name in job.action.parameters and name in case.graph.parameters
         }
-        secrets = {
-            pointer for pointer in surroundings.parameters.secrets if parse_pointer(pointer)[0] in handed
-        }
+        secrets = {pointer for pointer in given.secrets if parse_pointer(pointer)[0] in handed}
         return Filled(handed, (), frozenset(secrets))
 
     def _permitted(self, ready: ReadyTask, job: JobDefinition, scope: StepScope) -> JobDefinition:
@@ -216,10 +209,7 @@ class Starter:
             return job
         filled = ready.permission_set_refs.fill(scope)
         if filled.secrets:
-            raise UsageError(
-                "permission_set_refs: a secret value may only be given to a parameter that is declared secret",
-                code="secret_exposed",
-            )
+            raise UsageError(f"permission_set_refs: {secret_places.EXPOSED}", code="secret_exposed")
         value = filled.value
         if value is None:
             return job
@@ -232,11 +222,8 @@ class Starter:
         schema = job.action.parameters
         exposed = secret_places.exposed(schema, filled.secrets)
         if exposed:
-            raise UsageError(
-                f"input.{', input.'.join(exposed)}: a secret value may only be given to a parameter that is declared"
-                " secret",
-                code="secret_exposed",
-            )
+            names = ", ".join(f"input.{name}" for name in exposed)
+            raise UsageError(f"{names}: {secret_places.EXPOSED}", code="secret_exposed")
         values = cast("dict[str, Any]", filled.value)
         foreign = secret_places.keys_named_by_others(schema, ready.task.input, values, filled.secrets)
         if foreign:

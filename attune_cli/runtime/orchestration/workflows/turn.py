@@ -87,12 +87,9 @@ class Turn:
             self._case.left -= 1
             try:
                 self._starter.start(
-                    self._case.tx,
-                    self._case.execution,
+                    self._case,
                     row,
                     ready,
-                    self._case.plan,
-                    self._case.surroundings,
                     unit=items.unit(ready.task, place),
                     index=place,
                     delay_seconds=delay_seconds,
@@ -166,18 +163,10 @@ class Turn:
             self._end(row, TaskStatus.COMPLETED)
 
     def _begin_action(self, row: TaskRow, ready: ReadyTask) -> None:
-        self._starter.job(self._case.tx, self._case.execution, ready.task)
-        items = self._starter.pin_items(self._case.tx, row, ready, self._case.surroundings)
+        self._starter.job(self._case, ready.task)
+        items = self._starter.pin_items(self._case, row, ready)
         if items is None:
-            self._starter.start(
-                self._case.tx,
-                self._case.execution,
-                row,
-                ready,
-                self._case.plan,
-                self._case.surroundings,
-                delay_seconds=self._delay_seconds(ready),
-            )
+            self._starter.start(self._case, row, ready, delay_seconds=self._delay_seconds(ready))
         elif items.values:
             self._begin_items(row)
         else:
