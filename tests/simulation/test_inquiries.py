@@ -15,15 +15,16 @@ from attune_cli.runtime.model.facts import Fact, RunEnded
 from attune_cli.runtime.services import inquiries
 from attune_cli.runtime.store import executions, jobs
 from attune_cli.runtime.store import inquiries as inquiry_rows
-from attune_cli.runtime.store.database import Store, Transaction, connect, create_schema
 from attune_cli.runtime.store.sealing import Sealer
 from tests.engine.question_stage import ASK, asking
 from tests.simulation.history import SLOTS, History
 from tests.simulation.invariants import rows
+from tests.simulation.strangers import with_stranger
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from attune_cli.runtime.engine.tick import Engine
+    from attune_cli.runtime.store.database import Store, Transaction
 
 SEEDS = range(int(os.environ.get("ATTUNE_SIMULATION_SEEDS", "1")))
 KINDS = ("daemon", "inline")
@@ -169,23 +170,15 @@ def test_a_stranger_who_answers_at_any_point_is_heard_once(seed: int, memory_pat
 
 def _play_with_stranger(path: Path, seed: int, *, at: int) -> tuple[int, bool]:
     """Play once with another connection answering at point `at`; returns the points, and whether it was heard."""
-    connection, other = connect(path), None
-    create_schema(connection)
-    other = connect(path)
-    for one in (connection, other):
-        one.execute("PRAGMA synchronous=OFF")
-    stranger = Store(other)
-    history = QuestionHistory(seed, store=Store(connection), executions=6, answers=0.0)
+    with with_stranger(path) as (store, stranger):
+        history = QuestionHistory(seed, store=store, executions=6, answers=0.0)
 
-    def intrude(point: str) -> None:
-        if history.points == at and point != "before commit":
-            history.answer(stranger)
+        def intrude(point: str) -> None:
+            if history.points == at and point != "before commit":
+                history.answer(stranger)
 
-    history.intrude = intrude
-    assert history.play() == [], f"seed {seed}, a stranger answers at point {at}"
-    stranger.close()
-    connection.close()
-    path.unlink()
+        history.intrude = intrude
+        assert history.play() == [], f"seed {seed}, a stranger answers at point {at}"
     return history.points, bool(history.accepted)
 
 

@@ -10,13 +10,15 @@ import pytest
 
 from attune_cli.runtime.services.events import NewEvent, take_in
 from attune_cli.runtime.store import definitions, packs
-from attune_cli.runtime.store.database import Store, Transaction, connect, create_schema
 from tests.simulation.reaction_history import PUSH, ReactionHistory, put, rule_of
+from tests.simulation.strangers import with_stranger
 from tests.simulation.world import Knobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from attune_cli.runtime.store.database import Transaction
 
 SEEDS = range(int(os.environ.get("ATTUNE_SIMULATION_SEEDS", "1")))
 STRIDE = 1 if "ATTUNE_SIMULATION_SEEDS" in os.environ else 5
@@ -81,29 +83,21 @@ def _play_with_stranger(
     path: Path, seed: int, act: Callable[[ReactionHistory, Transaction], None], *, at: int
 ) -> int:
     """Play once with another connection acting at the first point from `at` on where no transaction is open."""
-    connection = connect(path)
-    create_schema(connection)
-    connection.execute("PRAGMA synchronous=OFF")
-    other = connect(path)
-    other.execute("PRAGMA synchronous=OFF")
-    stranger = Store(other)
-    history = ReactionHistory(seed, store=Store(connection), events=5)
-    begun = at == 0
+    with with_stranger(path) as (store, stranger):
+        history = ReactionHistory(seed, store=store, events=5)
+        begun = at == 0
 
-    def intrude(point: str) -> None:
-        nonlocal begun
-        if begun or history.points < at or point == "before commit":
-            return  # inside a transaction SQLite itself keeps strangers out
-        begun = True
-        history.world.now += 1  # two changes at the same microsecond could not be told apart
-        with stranger.write(history.world.now) as tx:
-            act(history, tx)
+        def intrude(point: str) -> None:
+            nonlocal begun
+            if begun or history.points < at or point == "before commit":
+                return  # inside a transaction SQLite itself keeps strangers out
+            begun = True
+            history.world.now += 1  # two changes at the same microsecond could not be told apart
+            with stranger.write(history.world.now) as tx:
+                act(history, tx)
 
-    history.intrude = intrude
-    assert history.play() == [], f"seed {seed}, stranger {act.__name__} at point {at}"
-    stranger.close()
-    connection.close()
-    path.unlink()
+        history.intrude = intrude
+        assert history.play() == [], f"seed {seed}, stranger {act.__name__} at point {at}"
     return history.points
 
 

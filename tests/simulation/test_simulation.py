@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from attune_cli.runtime.store import executions
-from attune_cli.runtime.store.database import Store, Transaction, connect, create_schema
 from tests.simulation.history import History, submit
+from tests.simulation.strangers import with_stranger
 from tests.simulation.supervised import DaemonHistory
 from tests.simulation.world import Knobs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from attune_cli.runtime.store.database import Transaction
 
 SEEDS = range(int(os.environ.get("ATTUNE_SIMULATION_SEEDS", "3")))
 KINDS = ("daemon", "inline")
@@ -56,12 +58,6 @@ def test_commits_that_find_the_disk_full_lose_and_double_nothing(
     assert history.refused_commits
 
 
-def _stranger(path: Path) -> Store:
-    connection = connect(path)
-    connection.execute("PRAGMA synchronous=OFF")
-    return Store(connection)
-
-
 @pytest.mark.parametrize("act", ["cancel", "submit"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_stranger_at_any_point_breaks_nothing(seed: int, act: str, memory_path: Path) -> None:
@@ -72,26 +68,20 @@ def test_a_stranger_at_any_point_breaks_nothing(seed: int, act: str, memory_path
 
 def _play_with_stranger(path: Path, seed: int, act: str, *, at: int) -> int:
     """Play once with another connection acting at point `at` (where no transaction is open); returns the points."""
-    connection = connect(path)
-    create_schema(connection)
-    connection.execute("PRAGMA synchronous=OFF")
-    stranger = _stranger(path)
-    history = History(seed, store=Store(connection), executions=6)
+    with with_stranger(path) as (store, stranger):
+        history = History(seed, store=store, executions=6)
 
-    def intrude(point: str) -> None:
-        if history.points != at or point == "before commit":
-            return  # inside a transaction SQLite itself keeps strangers out
-        with stranger.write(history.world.now) as tx:
-            if act == "submit":
-                submit(tx, None, 100 + at)
-            else:
-                _cancel_something(tx, at)
+        def intrude(point: str) -> None:
+            if history.points != at or point == "before commit":
+                return  # inside a transaction SQLite itself keeps strangers out
+            with stranger.write(history.world.now) as tx:
+                if act == "submit":
+                    submit(tx, None, 100 + at)
+                else:
+                    _cancel_something(tx, at)
 
-    history.intrude = intrude
-    assert history.play() == [], f"seed {seed}, stranger's {act} at point {at}"
-    stranger.close()
-    connection.close()
-    path.unlink()
+        history.intrude = intrude
+        assert history.play() == [], f"seed {seed}, stranger's {act} at point {at}"
     return history.points
 
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from attune_cli.runtime.store import executions
-from attune_cli.runtime.store.database import Store, Transaction, connect, create_schema
 from tests.simulation.invariants import rows
+from tests.simulation.strangers import with_stranger
 from tests.simulation.workflow_history import WORKFLOWS, WorkflowHistory, pause
 from tests.simulation.world import Knobs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from attune_cli.runtime.store.database import Transaction
 
 SEEDS = range(int(os.environ.get("ATTUNE_SIMULATION_SEEDS", "1")))
 KINDS = ("daemon", "inline")
@@ -44,25 +46,17 @@ def test_a_stranger_at_any_point_breaks_no_workflow(seed: int, act: str, memory_
 
 
 def _play_with_stranger(path: Path, seed: int, act: str, *, at: int) -> int:
-    connection = connect(path)
-    create_schema(connection)
-    other = connect(path)
-    for one in (connection, other):
-        one.execute("PRAGMA synchronous=OFF")
-    stranger = Store(other)
-    history = WorkflowHistory(seed, store=Store(connection), executions=len(WORKFLOWS))
+    with with_stranger(path) as (store, stranger):
+        history = WorkflowHistory(seed, store=store, executions=len(WORKFLOWS))
 
-    def intrude(point: str) -> None:
-        if history.points != at or point == "before commit":
-            return
-        with stranger.write(history.world.now) as tx:
-            _interfere(tx, act, at)
+        def intrude(point: str) -> None:
+            if history.points != at or point == "before commit":
+                return
+            with stranger.write(history.world.now) as tx:
+                _interfere(tx, act, at)
 
-    history.intrude = intrude
-    assert history.play() == [], f"seed {seed}, stranger's {act} at point {at}"
-    stranger.close()
-    connection.close()
-    path.unlink()
+        history.intrude = intrude
+        assert history.play() == [], f"seed {seed}, stranger's {act} at point {at}"
     return history.points
 
 
