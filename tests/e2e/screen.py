@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Screen:
     """`attune …` on a terminal of its own; `shown` is all that it has shown. Leaving it kills what is left."""
 
-    def __init__(self, *arguments: str, columns: int = 80, **environment: str) -> None:
+    def __init__(self, *arguments: str, columns: int = 80, lines: int = 40, **environment: str) -> None:
         self._mine, its = pty.openpty()
-        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "attune_cli", *arguments],
             stdin=its,
