@@ -13,7 +13,7 @@ from attune_cli.errors import PendingError, RunFailedError
 from attune_cli.running.inquiry_columns import SECTIONS, SHOWN
 from attune_cli.running.watching import INTERRUPTED, Feed
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, pause, rfc3339
-from attune_cli.runtime.host import open_store, open_store_for_reading, settle_inquiries
+from attune_cli.runtime.host import open_store, settle_inquiries
 from attune_cli.runtime.model.inquiries import InquiryStatus, is_approval
 from attune_cli.runtime.services import inquiries as services
 from attune_cli.runtime.store import inquiries
@@ -104,7 +104,7 @@ def watch(context: Context, command: str | None) -> int:
     if command is None:
         out.event({"v": 1, "type": "hello", "stream": "inquiry", "seq": feed.sequence}, None)
     with suppress(KeyboardInterrupt):
-        for record in _asked(context, feed):
+        for record in _asked(feed):
             if command is None:
                 out.event(record, _line(record))
             else:
@@ -115,10 +115,10 @@ def watch(context: Context, command: str | None) -> int:
     return INTERRUPTED
 
 
-def _asked(context: Context, feed: Feed) -> Iterator[Record]:
+def _asked(feed: Feed) -> Iterator[Record]:
     """Yield the inquiries that wait, oldest first, then each when it is asked and when people are reminded of it."""
     told: set[int] = set()
-    for inquiry in _pending(context):
+    for inquiry in _pending(feed):
         told.add(inquiry["id"])
         yield {"v": 1, "type": "inquiry", "seq": feed.sequence, "ts": inquiry["created"], **inquiry}
     for news in feed:
@@ -127,21 +127,23 @@ def _asked(context: Context, feed: Feed) -> Iterator[Record]:
             number = change["entity_id"]
             if kind is None or (kind == "inquiry" and number in told):
                 continue
-            record = _record(context, number)
+            record = _record(feed, number)
             if record is not None:
                 yield {"v": 1, "type": kind, "seq": change["seq"], "ts": change["ts"], **record}
 
 
-def _pending(context: Context) -> list[Record]:
-    store = open_store_for_reading(context.home, context.settings)
-    with store.read(SystemClock().now()) as tx:
+def _pending(feed: Feed) -> list[Record]:
+    if feed.store is None:
+        return []
+    with feed.store.read(SystemClock().now()) as tx:
         return [services.inquiry_record(tx, one) for one in reversed(inquiries.search(tx, _PENDING))]
 
 
-def _record(context: Context, number: int) -> Record | None:
+def _record(feed: Feed, number: int) -> Record | None:
     """Return an inquiry as it stands now; None when it was deleted since."""
-    store = open_store_for_reading(context.home, context.settings)
-    with store.read(SystemClock().now()) as tx:
+    if feed.store is None:
+        return None
+    with feed.store.read(SystemClock().now()) as tx:
         inquiry = inquiries.get(tx, number)
         return None if inquiry is None else services.inquiry_record(tx, inquiry)
 

@@ -147,7 +147,8 @@ class Feed:
 
     def __init__(self, context: Context, since: int | None, *, before: int = 0) -> None:
         self._context = context
-        self._store: Store | None = None
+        self.store: Store | None = None
+        """For reading; None as long as there is no database."""
         self._version = -1
         self._file = 0
         self._quiet_looks = 0
@@ -176,17 +177,17 @@ class Feed:
         # The first opening settles what dead hosts left; from then on only reads.
         open_store_for_reading(self._context.home, self._context.settings).close()
         self._file = self._context.home.database.stat().st_ino
-        self._store = connect_again(self._context.home, self._context.settings)
-        with self._store.read(SystemClock().now()) as tx:
+        self.store = connect_again(self._context.home, self._context.settings)
+        with self.store.read(SystemClock().now()) as tx:
             self.extent = extent(tx)
 
     def _look(self) -> News | None:
         """Return what is new, None when nothing is."""
-        if self._store is None:
+        if self.store is None:
             if not self._context.home.database.exists():
                 return None
             self._open()
-        store = self._store
+        store = self.store
         if store is None:
             return None
         version = store.data_version()
