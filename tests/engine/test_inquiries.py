@@ -16,7 +16,7 @@ from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.identity import renew
 from tests.engine.question_stage import ask, asking, inquiry_of, respond, shown, told
 from tests.engine.stage import Stage
-from tests.engine.workflow_stage import WorkflowStage, task
+from tests.engine.workflows.stage import WorkflowStage, task
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,21 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from attune_cli.runtime.services.executions import result_value
 from attune_cli.runtime.services.records import execution_record
-from tests.engine.workflow_stage import BAD, OK, WorkflowStage, good, task
+from tests.engine.workflows.stage import BAD, OK, WorkflowStage, good, task
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> WorkflowStage:
-    made = WorkflowStage(tmp_path)
-    made.host()
-    return made
 
 
 # --- sequence

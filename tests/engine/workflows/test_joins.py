@@ -1,22 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import Any
 
 from attune_cli.runtime.model.facts import RunEnded
 from attune_cli.runtime.services.submission import Submission, submit
-from tests.engine.workflow_stage import BAD, OK, WorkflowStage, bad, good, task
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> WorkflowStage:
-    made = WorkflowStage(tmp_path)
-    made.host()
-    return made
+from tests.engine.workflows.stage import BAD, OK, WorkflowStage, bad, good, task
 
 
 def diamond(join: Any, **of_c: Any) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -9,17 +9,7 @@ from attune_cli.runtime.services import executions as services
 from attune_cli.runtime.services.reruns import rerun
 from attune_cli.runtime.services.submission import submit
 from attune_cli.runtime.store.execution_search import Filter
-from tests.engine.workflow_stage import OK, WorkflowStage, bad, good, task
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> WorkflowStage:
-    made = WorkflowStage(tmp_path)
-    made.host()
-    return made
+from tests.engine.workflows.stage import OK, WorkflowStage, bad, good, task
 
 
 def again(stage: WorkflowStage, execution: int) -> int:

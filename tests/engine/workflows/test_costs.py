@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.engine.workflow_stage import WorkflowStage, good, task
+from tests.engine.workflows.stage import WorkflowStage, good, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import pytest
 from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.model.facts import RunEnded
 from attune_cli.runtime.services.records import execution_record
-from tests.engine.workflow_stage import BAD, OK, WorkflowStage, bad, good, task
+from tests.engine.workflows.stage import BAD, OK, WorkflowStage, bad, good, task
 
 if TYPE_CHECKING:
     from pathlib import Path

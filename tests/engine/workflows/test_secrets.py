@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.engine.workflows.stage import task
+
+if TYPE_CHECKING:
+    from tests.engine.workflows.stage import WorkflowStage
+
+
+def test_secrets_go_through_a_workflow_sealed_and_only_where_they_may(stage: WorkflowStage) -> None:
+    secret = {"type": "string", "secret": True}
+    stage.action("demo.login", parameters={"pin": secret}, output={"token": secret})
+    stage.workflow(
+        {
+            "name": "login",
+            "action": "demo.login",
+            "input": {"pin": "{{ parameters.pin }}"},
+            "next": [{"publish": [{"saved": "{{ parameters.pin + '!' }}"}], "do": ["again"]}],
+        },
+        task("again", action="demo.login", input={"pin": "{{ saved }}"}),
+        vars={"saved": "none yet", "open": 1},
+        secret_vars=("saved",),
+        parameters={"pin": secret},
+        output={"pin": secret},
+        output_map={"pin": "{{ saved }}"},
+    )
+    flow = stage.begin(parameters={"pin": "hush-hush"})
+    assert stage.parameters(flow, "login") == {"pin": "hush-hush"}
+    stage.ends(flow, "login")
+    assert stage.parameters(flow, "again") == {"pin": "hush-hush!"}
+    stage.ends(flow, "again")
+    redacted = {"$attune_secret": True, "redacted": True}
+    assert stage.row(flow).result == {"pin": redacted, "succeeded": True}
+    assert "hush" not in "\n".join(stage.store.connection.iterdump())
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"next": [{"publish": [{"v": "{{ parameters.pin }}"}]}]},
+            "v: a secret value may only be published as a variable that secret_vars names",
+        ),
+        (
+            {"input": {"x": ["{{ parameters.pin }}"]}},
+            "input.x.0: a secret value may only be given to a parameter that is declared secret",
+        ),
+        (
+            {"input": {"pin": "{{ parameters.pin }}"}},
+            "input.pin: a secret value may only be given to a parameter that is declared secret",
+        ),
+        (
+            {"permission_set_refs": ["demo.{{ parameters.pin }}"]},
+            "permission_set_refs: a secret value may only be given to a parameter that is declared secret",
+        ),
+    ],
+)
+def test_a_secret_that_would_get_out_fails_where_it_would(
+    stage: WorkflowStage, fields: dict[str, Any], said: str
+) -> None:
+    stage.workflow(
+        task("a") | fields, parameters={"pin": {"type": "string", "secret": True}}, vars={"v": "x"}
+    )
+    flow = stage.begin(parameters={"pin": "hush-hush"})
+    if stage.children(flow, "a"):
+        stage.ends(flow, "a")
+    assert said in stage.error(flow)
+    assert "hush" not in "\n".join(stage.store.connection.iterdump())
+
+
+def test_a_secret_output_that_is_not_declared_secret_fails_the_workflow(stage: WorkflowStage) -> None:
+    stage.workflow(
+        task("a"),
+        output_map={"pin": "{{ parameters.pin }}"},
+        parameters={"pin": {"type": "string", "secret": True}},
+    )
+    flow = stage.begin(parameters={"pin": "hush-hush"})
+    stage.action("demo.job", parameters={})
+    stage.ends(flow, "a")
+    assert "output_map.pin: a secret value may only be an output that is declared secret" in stage.error(flow)
+
+
+def test_what_a_workflow_is_given_may_not_name_a_key(stage: WorkflowStage) -> None:
+    stage.action("demo.login", parameters={"pin": {"type": "string", "secret": True}})
+    stage.workflow(task("a", action="demo.login", input={"pin": "{{ parameters.name }}"}))
+    flow = stage.begin(parameters={"name": "key://admin.password"})
+    assert "input.pin: what a workflow is given may not name a key; it may itself" in stage.error(flow)
