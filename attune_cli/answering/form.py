@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.answering.editing import edited, editor
 from attune_cli.errors import CancelledError, Detail
-from attune_cli.runtime.model.parameters import coerce, is_secret, shown, types_of, validate
+from attune_cli.runtime.model.parameters import coerce, in_order, is_secret, shown, types_of, validate
 
 if TYPE_CHECKING:
     from attune_cli.answering.terminal import Terminal
@@ -30,13 +30,11 @@ _OPEN_EDITOR = "e"
 def fill(schema: Schema, terminal: Terminal) -> dict[str, Json]:
     """Return the answers, by name; raises LeftError and WithdrawnError.
 
-    Where nothing is declared, any object is an answer. What is required is asked first: a schema that was kept with its
-    workflow has lost the order in which it was written.
+    Members are asked for in the order in which they are declared; where none is, any object is an answer.
     """
     if not schema:
         return cast("dict[str, Json]", _Field(_ANYTHING, _WHOLE, terminal).ask())
-    names = sorted(schema, key=lambda name: schema[name].get("required") is not True)
-    answers = {name: _Field(schema, name, terminal).ask() for name in names}
+    answers = {name: _Field(schema, name, terminal).ask() for name, _ in in_order(schema)}
     return {name: value for name, value in answers.items() if value is not _LEFT_OUT}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store_for_reading
+from attune_cli.runtime.model.parameters import in_order
 from attune_cli.runtime.services.submission import pin
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def explain_action(context: Context, arguments: Sequence[str]) -> str:
         lines += [
             "",
             "Parameters:",
-            *(_parameter_line(name, leaf, width) for name, leaf in action.parameters.items()),
+            *(_parameter_line(name, leaf, width) for name, leaf in in_order(action.parameters)),
         ]
     return "\n".join([*lines, "", "Example:", f"  attune run action {action.ref}{_example(action)}"])
 
@@ -54,5 +55,5 @@ def _parameter_line(name: str, leaf: dict[str, Any], width: int) -> str:
 
 
 def _example(action: ActionDefinition) -> str:
-    needed = [name for name, leaf in action.parameters.items() if leaf.get("required")]
+    needed = [name for name, leaf in in_order(action.parameters) if leaf.get("required")]
     return "".join(f" {name}=…" for name in needed)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.test_schema_command import check_record
 from tests.e2e.story import until
+from tests.pack_files import ACTION, write_pack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +82,31 @@ def test_the_last_lines_before_a_question_are_shown(run: Run) -> None:
     result = run("run", "exec", "--on-inquiry", "fail", "--", "sh", "-c", script)
     assert result.exit_code == 7, result.stderr
     assert "looked at it" in inquiry(run, "@last")["lines"] + result.stderr
+
+
+def test_a_schema_keeps_the_order_in_which_it_is_declared(run: Run, tmp_path: Path) -> None:
+    declared = ["zone", "app", "token", "count"]
+    fields = (
+        "{zone: {type: string}, app: {type: string, required: true}, token: {type: object, properties: "
+        "{z: {type: string}, a: {type: string}}}, count: {type: integer}}"
+    )
+    workflow = (
+        f"version: 1.0.0\ntasks: [{{name: ask, action: core.ask, input: {{response_schema: {fields}}}}}]\n"
+    )
+    files = {
+        "actions/hello.yaml": f"{ACTION}parameters: {fields}\n",
+        "actions/go.yaml": "ref: demo.go\nworkflow_file: workflows/go.workflow.yaml\n",
+        "actions/workflows/go.workflow.yaml": workflow,
+    }
+    assert run("pack", "install", str(write_pack(tmp_path, files))).exit_code == 0
+    shown = json.loads(run("action", "show", "demo.hello", "-j").stdout)["parameters"]
+    assert [one["name"] for one in shown] == declared
+    page = run("run", "action", "demo.hello", "--help").stdout.partition("Parameters:")[2]
+    assert [line.split()[0] for line in page.splitlines()[1:5]] == declared
+    result = run("run", "demo.go", "--on-inquiry", "fail")
+    assert result.exit_code == 7, result.stderr
+    schema = inquiry(run, "1")["response_schema"]
+    assert [list(schema), list(schema["token"]["properties"])] == [declared, ["z", "a"]]
 
 
 def test_what_is_no_inquiry_is_not_found(run: Run) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 from attune_cli.values import immutable, members
 
-_ENCODER = json.JSONEncoder(default=members, sort_keys=True, separators=(",", ":"))
+_ENCODER = json.JSONEncoder(default=members, separators=(",", ":"))
+"""It keeps the order of members: that in which a schema is declared is the one in which people are asked."""
 
 
 @immutable(kw_only=True)
@@ -33,7 +34,7 @@ class JobDefinition:
 
     @cached_property
     def document(self) -> str:
-        """The definition as JSON text, the same for equal definitions; made once.
+        """The definition as JSON text, the same for definitions that are written alike; made once.
 
         In ASCII, so that words of a command line that are no text (a file's name may be any bytes) come through.
         """

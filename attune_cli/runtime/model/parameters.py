@@ -98,6 +98,16 @@ def prepare(
     return values, sorted([*unknown, *validate(schema, declared)], key=lambda fault: fault.path)
 
 
+def in_order(schema: Schema) -> list[tuple[str, Leaf]]:
+    """Return the members in the order for people: those with a `position` first, the others as they are declared."""
+
+    def position(member: tuple[str, Leaf]) -> tuple[bool, int]:
+        given = member[1].get("position")
+        return (False, given) if isinstance(given, int) else (True, 0)
+
+    return sorted(schema.items(), key=position)
+
+
 def takes_null(leaf: Leaf) -> bool:
     return "type" not in leaf or "null" in types_of(leaf)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.errors import NotFoundError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
 from attune_cli.runtime.model.actions import WORKFLOW_RUNNER, ActionDefinition
-from attune_cli.runtime.model.parameters import to_json_schema, types_of
+from attune_cli.runtime.model.parameters import in_order, to_json_schema, types_of
 from attune_cli.runtime.store import definitions
 
 if TYPE_CHECKING:
@@ -115,13 +115,8 @@ def parameter_records(schema: Schema) -> list[Record]:
             "enum": leaf.get("enum"),
             "description": leaf.get("description") or "",
         }
-        for name, leaf in sorted(schema.items(), key=lambda item: _position(item[1]))
+        for name, leaf in in_order(schema)
     ]
-
-
-def _position(leaf: dict[str, Any]) -> tuple[bool, int]:
-    position = leaf.get("position")
-    return (not isinstance(position, int), position if isinstance(position, int) else 0)
 
 
 def json_schema(tx: Transaction, ref: str) -> Record:
@@ -140,7 +135,7 @@ def example_command(tx: Transaction, ref: str) -> str:
     schema = ActionDefinition.from_json(find(tx, ref).definition).parameters
     words = [
         _argument(name, leaf)
-        for name, leaf in sorted(schema.items(), key=lambda item: _position(item[1]))
+        for name, leaf in in_order(schema)
         if leaf.get("required") is True or isinstance(leaf.get("position"), int)
     ]
     return " ".join(["attune run action", ref, *words])

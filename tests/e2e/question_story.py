@@ -1,0 +1,22 @@
+"""What the stories of people who are asked share: a question, how it is asked, and what is known of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+ATTUNE = f"{sys.executable} -m attune_cli"
+SHIP = ("run", "action", "core.ask", "prompt=Ship it?")
+PROMPT = "approved (yes or no): "
+
+
+def inquiry(run: Run, word: str) -> dict[str, Any]:
+    return json.loads(run("inquiry", "show", word, "-j").stdout)
+
+
+def pending(run: Run) -> list[str]:
+    return run("inquiry", "list", "--pending", "-q").stdout.split()
