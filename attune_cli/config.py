@@ -60,6 +60,11 @@ class Home:
         """Holds a line that tells what is being made for an execution in a container, as long as it is."""
         return self.containers / f"{execution}.progress"
 
+    @property
+    def container_hosts(self) -> Path:
+        """What a container without a network finds as its /etc/hosts."""
+        return self.containers / "hosts"
+
     def parameter_file(self, execution: int) -> Path:
         """Holds the parameters of an execution that are delivered by file, as long as it runs."""
         return self.runs / f"{execution}.parameters"

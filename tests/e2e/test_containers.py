@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +17,6 @@ from tests.e2e.story import Attune, show, until
 from tests.pack_files import write_files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from attune_cli.config import Home
     from tests.cli.conftest import Run
 
@@ -37,6 +36,8 @@ print(json.dumps({
     "given": json.load(sys.stdin), "user": os.getuid(), "folder": os.getcwd(), "environment": dict(os.environ),
     "processes": sum(name.isdigit() for name in os.listdir("/proc")),
     "networks": [name for _, name in socket.if_nameindex()],
+    "namespace": os.readlink("/proc/self/ns/net"),
+    "hosts": {socket.gethostbyname("localhost"), open("/etc/hosts").read().split()[0]} == {"127.0.0.1"},
     "root": sorted(os.listdir("/")), "left": os.listdir("/tmp"),
     "writable": [path for path in ("/x", "/pack/x", "/etc/x", "/tmp/x") if can(path)],
 }))
@@ -70,6 +71,8 @@ def test_parameters_arrive_on_stdin_and_nothing_of_the_machine_is_seen(
         seen = json.loads(done.stdout)
         assert seen["given"] == {"name": "Ada Ü"}
         assert (seen["user"], seen["folder"], seen["networks"]) == (65534, "/pack", ["lo"])
+        assert seen["hosts"]
+        assert seen["namespace"] != str(Path("/proc/self/ns/net").readlink())
         assert (seen["writable"], seen["left"]) == (["/tmp/x"], [])
         assert seen["processes"] <= 2
         assert "OF_THIS_MACHINE" not in seen["environment"]
@@ -253,6 +256,12 @@ def test_what_the_machine_refuses_starts_nothing_and_is_told_all_at_once(run: Ru
     checked = run("validate", str(tmp_path / "box"))
     assert checked.exit_code == 1
     assert [setting for setting in settings if setting not in checked.stdout] == []
+
+
+def test_an_action_may_bring_names_of_its_own(run: Run, tmp_path: Path, gate: Path) -> None:
+    (gate / "hosts").write_text("127.0.0.1 here\n")
+    install(run, tmp_path, "cat /etc/hosts", mounts=[f"{gate}/hosts:/etc/hosts"])
+    assert run("run", "action", "box.it", "-r").stdout == "127.0.0.1 here\n"
 
 
 def test_the_engines_socket_is_refused_even_within_a_declared_root(

@@ -103,6 +103,7 @@ class ContainerMaker:
 
     def make(self, job: Job) -> Made:
         """Make the container of a run. Blocks; raises AttuneError or OSError."""
+        self._have_folder()
         plan = self._plan(job)
         return replace(self._made(plan), secrets=secrets_of(job, plan.own))
 
@@ -116,6 +117,15 @@ class ContainerMaker:
         if container is None:
             return self._create(plan, shape)
         return Made(container, stdin, nonce, shape)
+
+    def _have_folder(self) -> None:
+        """Have the home's folder for containers, with what those without a network are given."""
+        self._home.containers.mkdir(mode=0o700, exist_ok=True)
+        path = self._home.container_hosts
+        if not path.exists():
+            draft = path.with_name(f"{os.urandom(8).hex()}.new")  # several may do this at once
+            write_private(draft, specification.HOSTS, 0o444)
+            draft.rename(path)
 
     def _plan(self, job: Job) -> _Plan:
         options = self._options(job.definition)
@@ -139,6 +149,7 @@ class ContainerMaker:
                 self._policy,
                 image=image,
                 folder=folder,
+                hosts_file=self._home.container_hosts,
                 needed=needed,
                 warning=warning,
             ),
@@ -155,7 +166,7 @@ class ContainerMaker:
 
     def _server(self, execution: int, network: str) -> tuple[dict[str, str], str]:
         """Return the variables by which the run reaches the server, and a warning when it could, and does not."""
-        here = {} if network == "none" else self._api(execution)
+        here = {} if network == specification.NO_NETWORK else self._api(execution)
         if not here or network == "host":
             return here, ""
         gateway = self._engine.gateway(network)

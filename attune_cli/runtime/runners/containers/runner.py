@@ -116,7 +116,6 @@ class DockerRunner(SupervisedRunner):
 
     def _make(self, job: Job) -> str:
         self.sweep()
-        self._home.containers.mkdir(mode=0o700, exist_ok=True)
         made = self._maker.make(job)
         ref = f"{self._journal}:{made.container}"
         if self._closed:  # nobody will begin it

@@ -24,6 +24,13 @@ NOBODY = "65534:65534"
 
 PARAMETER_FILE = "/attune/parameters"
 
+NO_NETWORK = "none"
+
+HOSTS = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+"""What an engine would write into the /etc/hosts of a container without a network."""
+
+_HOSTS_FILE = "/etc/hosts"
+
 _NANO = 1_000_000_000
 
 
@@ -74,12 +81,14 @@ def specification(
     program: Program,
     environment: dict[str, str],
     folder: Path | None,
+    hosts_file: Path,
     parameter_file: Path | None,
     needed: Dependencies | None = None,
     warning: str = "",
     labels: dict[str, str],
 ) -> dict[str, Any]:
-    """Return the arguments for `ContainerEngine.create`."""
+    """Return the arguments for `ContainerEngine.create`; `hosts_file` has the content `HOSTS`."""
+    no_network = options.network == NO_NETWORK
     # What was checked is what is mounted: a link that is changed meanwhile leads nowhere else.
     mounts = [
         _mount(os.path.realpath(mount.source), mount.target, read_only=not mount.writable)
@@ -91,6 +100,8 @@ def specification(
         mounts.append(_mount(str(parameter_file), PARAMETER_FILE))
     if needed is not None:
         mounts.append({"Type": "volume", "Source": needed.volume, "Target": ENVIRONMENT, "ReadOnly": True})
+    if no_network and _HOSTS_FILE not in {*options.tmpfs, *(mount.target for mount in options.mounts)}:
+        mounts.append(_mount(str(hosts_file), _HOSTS_FILE))
     return {
         "image": image.id,
         "entrypoint": None if program.entrypoint is None else list(program.entrypoint),
@@ -99,6 +110,8 @@ def specification(
         "user": user_of(options, image),
         "working_dir": None if folder is None else PACK_FOLDER,
         "stdin_open": True,
+        # Its network namespace has `lo` all the same; without this the engine first makes one of its own for it.
+        "network_disabled": no_network,
         "labels": {
             **labels,
             "attune.image": image.name,
