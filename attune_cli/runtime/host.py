@@ -242,7 +242,24 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
             ask=lambda tx, execution, outcome: orchestrator(settings, sealer).ask(tx, execution, outcome),
         )
         left = {host.id for host in hosts.all_hosts(tx)}
-    for host_id in (set(dead) - left) | _never_recorded(home, left):
+    _forget(home, set(dead) - left)
+    _forget(home, _never_recorded(home, left))
+
+
+def has_dead_hosts(home: Home) -> bool:
+    """Tell, by the locks alone, whether there may be anything to settle; a host that just begins looks dead too."""
+    return any(not is_alive(home.hosts, lock.stem) for lock in home.hosts.glob("*.lock"))
+
+
+def forget_unrecorded_hosts(store: Store, home: Home) -> None:
+    """Remove the files of hosts that died before their row was committed: there is nothing else of them."""
+    with store.read(SystemClock().now()) as tx:
+        recorded = {host.id for host in hosts.all_hosts(tx)}
+    _forget(home, _never_recorded(home, recorded))
+
+
+def _forget(home: Home, host_ids: set[str]) -> None:
+    for host_id in host_ids:
         for suffix in ("lock", "sock", "journal"):
             (home.hosts / f"{host_id}.{suffix}").unlink(missing_ok=True)
 

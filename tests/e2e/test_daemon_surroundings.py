@@ -9,8 +9,10 @@ import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,7 @@ import pytest
 from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.supervisor import processes
 from tests.e2e.daemon_story import daemon_of, serving, supervisors
-from tests.e2e.story import Attune, show, until
+from tests.e2e.story import Attune, processes_with, show, unique_seconds, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +82,26 @@ def test_a_run_that_no_execution_of_the_database_claims_is_ended(
     with serving(home):
         until(lambda: not children(supervisor), "the end of the run")
         assert json.loads(run("execution", "list", "-j").stdout) == []
+
+
+def test_what_a_host_leaves_that_dies_beside_the_daemon_is_settled_without_a_further_command(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATTUNE_SLOTS", "1")
+    seconds = unique_seconds()
+    with serving(home), Attune("run", "exec", "--", "sleep", seconds) as beside:
+        until(lambda: processes_with(seconds), "the run beside the daemon")
+        assert run("run", "core.echo", "message=hi", "--detach", "-q").exit_code == 0
+        beside.signal(signal.SIGKILL)
+        beside.end()
+        until(lambda: _statuses(home) == ["abandoned", "completed"], "the run that waited for the slot")
+    assert not processes_with(seconds)
+
+
+def _statuses(home: Home) -> list[str]:
+    """Look at the executions as no command does: each would settle what is left."""
+    with closing(sqlite3.connect(f"file:{home.database}?mode=ro", uri=True)) as connection:
+        return [row[0] for row in connection.execute("SELECT status FROM execution ORDER BY id")]
 
 
 def test_a_service_manager_is_told_when_the_daemon_is_ready_lives_and_stops(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from attune_cli import __version__
 from attune_cli.errors import AttuneError, UnavailableError
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
+from attune_cli.runtime.daemon.neighbours import Neighbours
 from attune_cli.runtime.daemon.readiness import tell_service_manager, watchdog_seconds
 from attune_cli.runtime.daemon.room import EngineRoom
 from attune_cli.runtime.engine.lease import Daemon as Note
@@ -112,7 +113,10 @@ class Daemon:
             signal.signal(number, lambda _number, _frame, word=word: self._words.put(word))
         begun: list[Part] = []
         try:
-            parts = self._parts(self)  # an address is taken before the engine starts what is told of it
+            parts = [
+                Neighbours(self),
+                *self._parts(self),
+            ]  # an address is taken before the engine starts what is told of it
             self._room.start()
             for part in parts:
                 part.start()
