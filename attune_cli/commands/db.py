@@ -138,6 +138,7 @@ def restore(
     if home.database.exists():
         confirm(context, f"Replace {home.database} by {source}?")
     else:
+        backups.give_room(home)
         open_store(home, context.settings).close()
     with progress(context, "restoring"):
         record = backups.restore(home, source, SystemClock().now(), permit=permit)

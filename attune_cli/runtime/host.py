@@ -20,6 +20,7 @@ from attune_cli.runtime.store import hosts, packs
 from attune_cli.runtime.store.database import (
     SCHEMA_VERSION,
     Store,
+    check_not_lost,
     check_version,
     connect,
     create_schema,
@@ -96,6 +97,7 @@ def open_store_for_reading(home: Home, settings: Settings) -> Store:
         if os.access(home.database, os.W_OK) and os.access(home.path, os.W_OK):
             return open_store(home, settings)
         return _open_read_only(home)
+    check_not_lost(home.database)
     return open_empty_store(home)
 
 
@@ -127,6 +129,7 @@ def _create(home: Home, settings: Settings) -> None:
     with exclusive(home.path / "create.lock"):
         if home.database.exists():
             return
+        check_not_lost(home.database)
         for folder in (home.packs, home.environments, home.runs, home.artifacts, home.hosts):
             folder.mkdir(exist_ok=True, mode=_PRIVATE)
         # Made under another name: a database that is there is whole.

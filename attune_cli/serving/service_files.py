@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ Wants=network-online.target
 [Service]
 Type=notify
 NotifyAccess=main
-ExecStart={command}
+{user}ExecStart={command}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=1
@@ -41,11 +40,13 @@ WantedBy={target}
 def systemd_unit(context: Context, *, user: bool) -> str:
     """Return a unit file (systemd.service(5)) for this home."""
     words = [*_program(), *place_words(context), "serve", "--log-format", "json"]
+    owner = "" if user else _owner(context.home.path)
     # A unit's own language has specifiers and variables, inside of quotes, too.
     command = " ".join(shlex.quote(word.replace("%", "%%").replace("$", "$$")) for word in words)
     return _UNIT.format(
         home=str(context.home.path).replace("%", "%%"),
         command=command,
+        user=f"User={owner}\n" if owner else "",
         target="default.target" if user else "multi-user.target",
     )
 
@@ -79,7 +80,8 @@ def place(text: str, *, systemd: bool, user: bool, dry_run: bool) -> tuple[Path,
             path.write_text(text, "utf-8")
         except OSError as error:
             raise UnavailableError(
-                f"{path} cannot be written: {error.strerror}", hint="attune engine install --user --write …"
+                f"{path} cannot be written: {error.strerror}",
+                hint=f"attune engine install --{'systemd' if systemd else 'launchd'} --user --write",
             ) from error
     if not systemd:
         return path, [f"launchctl load {path}"]
@@ -94,5 +96,24 @@ def _folder(*, systemd: bool, user: bool) -> Path:
 
 
 def _program() -> list[str]:
-    found = shutil.which("attune")
-    return [found] if found else [sys.executable, "-m", "attune_cli"]
+    """Return the words that call this attune, which need not be the first of PATH."""
+    called = Path(sys.argv[0]).absolute()
+    return (
+        [str(called)]
+        if called.name == "attune" and called.is_file()
+        else [sys.executable, "-m", "attune_cli"]
+    )
+
+
+def _owner(home: Path) -> str:
+    """Return who owns the home, or the folder that it will be made in; "" for root, as whom a service runs anyway."""
+    import pwd
+
+    folder = next(path for path in (home, *home.parents) if path.exists())
+    number = folder.stat().st_uid
+    if number == 0:
+        return ""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

@@ -181,6 +181,29 @@ def test_a_daemon_whose_database_is_moved_away_ends_and_says_why(run: Run, home:
     assert "moved away" in run("engine", "logs", "--level", "error").stdout
 
 
+def test_where_a_database_was_moved_away_no_other_is_begun_until_it_is_back(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    assert run("run", "core.noop").exit_code == 0
+    assert run("db", "backup", str(tmp_path / "before.db")).exit_code == 0
+    with serving(home) as daemon:
+        assert run("run", "core.noop").exit_code == 0
+        home.database.rename(home.path / "elsewhere.db")
+        assert daemon.end()[0] == 6
+    for words in ("up -d --no-http", "run core.noop", "execution list", "status", "db info"):
+        refused = run(*words.split())
+        assert (refused.exit_code, f"the database {home.database} is gone" in refused.stderr) == (6, True)
+    assert not home.database.exists()
+    (home.path / "elsewhere.db").rename(home.database)
+    with serving(home):
+        assert run("execution", "list", "-q").stdout == "2\n1\n"
+    home.database.unlink()
+    (home.path / "attune.db-wal").write_bytes(b"of another")
+    assert run("doctor").exit_code == 1
+    assert run("db", "restore", str(tmp_path / "before.db"), "-y").exit_code == 0
+    assert run("execution", "list", "-q").stdout == "1\n"
+
+
 def test_a_killed_supervisor_loses_its_runs_and_the_daemon_goes_on(
     run: Run, home: Home, slow: str, tmp_path: Path
 ) -> None:

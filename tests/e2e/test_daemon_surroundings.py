@@ -209,6 +209,36 @@ def test_a_unit_names_the_home_in_the_words_of_systemd_and_is_written_once(
     assert run("engine", "install").exit_code == 2
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_a_unit_of_the_machine_runs_as_the_owner_of_the_home_and_the_attune_that_was_asked(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
+    def printed(*words: str) -> str:
+        return run(*words, "engine", "install", "--systemd").stdout
+
+    assert "User=" not in printed()
+    assert "\nUser=nobody\n" in printed("--home", str(given(tmp_path / "garden") / "not yet" / "there"))
+    assert (
+        "User="
+        not in run("--home", str(tmp_path / "garden"), "engine", "install", "--systemd", "--user").stdout
+    )
+    program = tmp_path / "bin" / "attune"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nfrom attune_cli.__main__ import main\nmain()\n")
+    program.chmod(0o755)
+    unit = subprocess.run(
+        [program, "engine", "install", "--systemd"], capture_output=True, text=True, check=True
+    )
+    assert f"ExecStart={program} " in unit.stdout
+    assert not home.path.exists()
+
+
+def given(folder: Path) -> Path:
+    folder.mkdir()
+    shutil.chown(folder, "nobody")
+    return folder
+
+
 def test_parts_that_do_not_exist_are_refused_before_anything_is_made(run: Run, home: Home) -> None:
     refused = run("serve", "--only", "timers,nonsense")
     assert (refused.exit_code, home.path.exists()) == (2, False)

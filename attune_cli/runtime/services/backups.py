@@ -91,6 +91,11 @@ def check_backup(source: Path) -> None:
         )
 
 
+def give_room(home: Home) -> None:
+    """Put aside what a lost database left behind, so that another can be begun in its place."""
+    upkeep.set_aside(home.database, _free_name(home.path, home.database.name))
+
+
 def restore(home: Home, source: Path, now: Instant, *, permit: Callable[[], None]) -> Record:
     """Bring back a backup that was checked, as a database of its own: a new id, older versions migrated.
 
@@ -151,8 +156,8 @@ def _set_aside(home: Home, runs: list[int]) -> str | None:
 
 
 def _free_name(folder: Path, name: str) -> Path:
-    """Return the first `NAME.old-N` that nothing has."""
+    """Return the first `NAME.old-N` that nothing has, no log of a database either."""
     number = 1
-    while (path := folder / f"{name}.old-{number}").exists():
+    while any(folder.glob(f"{name}.old-{number}*")):
         number += 1
-    return path
+    return folder / f"{name}.old-{number}"

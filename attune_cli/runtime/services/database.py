@@ -16,6 +16,7 @@ from attune_cli.runtime.store.database import (
     SCHEMA_VERSION,
     Store,
     Transaction,
+    check_not_lost,
     check_version,
     connect,
     explain,
@@ -40,6 +41,7 @@ _SHOWN = 5
 def looking_at(path: Path) -> Generator[sqlite3.Connection]:
     """Read a database file as it is; what SQLite says is explained. Raises NotFoundError where there is none."""
     if not path.is_file():
+        check_not_lost(path)
         raise NotFoundError(
             f"no database {path}", code="no_database", hint="attune run action core.echo message=hi makes one"
         )

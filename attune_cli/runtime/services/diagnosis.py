@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attune_cli.errors import AttuneError, UsageError, did_you_mean
+from attune_cli.errors import AttuneError, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.clock import SECOND
 from attune_cli.runtime.model.quantities import format_duration, format_size
 from attune_cli.runtime.packs.interpreters import Interpreters
@@ -152,11 +152,11 @@ def _bind(folder: Path) -> None:
 
 
 def _of_database(patient: Patient, name: str, look: Callable[[sqlite3.Connection], Check]) -> Check:
-    if not patient.home.database.exists():
-        return Check(name, "ok", "there is no database yet; the first run makes it")
     try:
         with looking_at(patient.home.database) as connection:
             return look(connection)
+    except NotFoundError:
+        return Check(name, "ok", "there is no database yet; the first run makes it")
     except AttuneError as error:
         return Check(name, "error", error.message, error.hint)
 

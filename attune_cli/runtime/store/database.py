@@ -185,6 +185,17 @@ class Store:
             raise explain(error, self.path) from error
 
 
+def check_not_lost(path: Path) -> None:
+    """Raise UnavailableError where a database was: SQLite would take the log of a lost one for that of the next."""
+    left = [name for suffix in ("-turns", "-wal") if path.with_name(name := f"{path.name}{suffix}").exists()]
+    if left and not path.exists():  # asked last: another command may just have made both
+        raise UnavailableError(
+            f"the database {path} is gone, though its {left[0]} is still there",
+            code="database_gone",
+            hint="put it back, or bring a backup back: attune db restore FILE",
+        )
+
+
 def _is_of_the_file(error: BaseException) -> TypeGuard[sqlite3.DatabaseError]:
     """Tell what happened to the file from a faulty statement, and from a change that the guard refuses."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF

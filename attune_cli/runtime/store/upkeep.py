@@ -41,12 +41,17 @@ def replace_content(path: Path, draft: Path, aside: Path) -> None:
         if reason.code != "database_corrupt":
             aside.unlink(missing_ok=True)
             raise reason from error
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+        set_aside(path, aside)
         with contextlib.closing(connect(draft)) as source:
             source.execute("PRAGMA journal_mode=WAL")
         draft.rename(path)
+
+
+def set_aside(path: Path, aside: Path) -> None:
+    """Give the database, or what a lost one left behind, another name."""
+    for suffix in ("", "-wal", "-shm", "-turns"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
 
 
 def shrink(connection: sqlite3.Connection, *, full: bool) -> None:
