@@ -33,7 +33,8 @@ A complete command module, `commands/pack.py` (no `from __future__ import annota
         context.out.note(f"pack {ref} removed")            # stderr
         return None                                        # or an exit code, when the output says the rest
 
-A command's first parameter is `context`; the global options come by themselves and never appear in its signature.
+A command's first parameter is `context`; the global options come by themselves and never appear in its signature. A
+parameter whose type is one of `attune_cli.options` stands for all options of that group.
 It raises an `AttuneError` when it fails, and returns None or an exit code. A module whose app has a command of the
 noun's own name is that single command: `app = Noun("…")` with `@app.command("doctor", …)` is `attune doctor`.
 `explain=` of a command takes a function (context, arguments) -> text that is added to its help page.
@@ -53,6 +54,7 @@ from typer.main import get_group
 from attune_cli import __version__, pages
 from attune_cli.errors import CancelledError, UsageError, did_you_mean
 from attune_cli.invocation import Context, confirm, is_set, moves, progress
+from attune_cli.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -304,15 +306,28 @@ class Noun(typer.Typer):
 
 
 def _adapted(function: Function) -> Function:
-    """Let Typer call `function(context, …)`: its own context takes the place of the first parameter."""
-    signature = inspect.signature(function, eval_str=True)
+    """Let Typer call `function(context, …)`: its own context takes the place of the first parameter.
+
+    A group of options stands in the signature as one parameter; Typer sees its members, behind the command's own.
+    """
     keyword_only = inspect.Parameter.KEYWORD_ONLY
-    own = [parameter.replace(kind=keyword_only) for parameter in signature.parameters.values()][1:]
+    parameters = [inspect.Parameter("ctx", keyword_only, annotation=typer.Context)]
+    shared: list[inspect.Parameter] = []
+    groups: dict[str, tuple[type[Options], list[str]]] = {}
+    for parameter in list(inspect.signature(function, eval_str=True).parameters.values())[1:]:
+        if isinstance(parameter.annotation, type) and issubclass(parameter.annotation, Options):
+            members = list(parameter.annotation.parameters())
+            groups[parameter.name] = parameter.annotation, [member.name for member in members]
+            shared += members
+        else:
+            parameters.append(parameter.replace(kind=keyword_only))
 
     def call(ctx: typer.Context, **values: Typers) -> int | None:
+        for name, (group, members) in groups.items():
+            values[name] = group(**{member: values.pop(member) for member in members})
         return function(_context_of(ctx), **values)
 
-    parameters = [inspect.Parameter("ctx", keyword_only, annotation=typer.Context), *own]
+    parameters += shared
     vars(call)["__signature__"] = inspect.Signature(parameters)
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     call.__name__, call.__doc__ = function.__name__, function.__doc__

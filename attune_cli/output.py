@@ -115,6 +115,19 @@ class Printer:
             self._check_fields([record], columns)
             self._one(self._kept(record), self._chosen(columns), () if self.fields else sections)
 
+    def show(
+        self,
+        records: Sequence[Record],
+        columns: Sequence[Column],
+        shown: Sequence[Column],
+        sections: Sequence[Section] = (),
+    ) -> None:
+        """Print what was asked for by name: one record whole, several as a list of `columns`."""
+        if len(records) == 1:
+            self.record(records[0], shown, sections)
+        else:
+            self.records(records, columns)
+
     def outcome(self, record: Record, names: Iterable[object]) -> None:
         """Print what a command changed: people and -q get the names, one a line, the other forms the record."""
         if self.format in ("text", "name") and self.field is None and not self.fields:

@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Rows
 from attune_cli.output import Column, Section
 
 app = Noun(
@@ -52,31 +53,24 @@ Limit = Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")]
 @app.command("list", examples=["attune action list", "attune action list --pack core --runtime shell -q"])
 def list_actions(
     context: Context,
+    rows: Rows,
     pack: PackOption = None,
     runtime: Annotated[str | None, Option("--runtime", metavar="R", help="Run by this runtime.")] = None,
     workflow: Annotated[
         bool | None, Option("--workflow/--no-workflow", help="Workflows only, or none.")
     ] = None,
-    limit: Limit = 50,
-    all_: All = False,
-    after: Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")] = "",
-    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
-    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
-    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List actions."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.running.linked import definitions_read
     from attune_cli.running.naming import named
     from attune_cli.runtime.services import actions
 
     with definitions_read(context) as tx:
-        records = actions.list_actions(tx, pack_ref=pack, runtime=runtime, workflow=workflow, after=after)
-    options = RowOptions(
-        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
-    )
-    show_rows(context, records, COLUMNS, options, "action", named(pack=pack))
+        records = actions.list_actions(
+            tx, pack_ref=pack, runtime=runtime, workflow=workflow, after=rows.after
+        )
+    show_rows(context, records, COLUMNS, rows, "action", named(pack=pack))
 
 
 @app.command("show", examples=["attune action show core.echo", "attune action show core.echo -j"])
@@ -88,10 +82,7 @@ def show(context: Context, refs: Refs) -> None:
 
     with definitions_read(context) as tx:
         records = [actions.show_action(tx, ref) for ref in read_words(refs)]
-    if len(records) == 1:
-        context.out.record(records[0], SHOWN, (Section("Parameters", "parameters", PARAMETERS),))
-    else:
-        context.out.records(records, COLUMNS)
+    context.out.show(records, COLUMNS, SHOWN, (Section("Parameters", "parameters", PARAMETERS),))
 
 
 @app.command(
@@ -123,7 +114,7 @@ def search(
     fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """Find actions by words in ref, label, tags and description; the best hits first."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import actions
@@ -131,7 +122,7 @@ def search(
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         records = actions.search(tx, words)
-    show_rows(context, records, COLUMNS, RowOptions(limit=limit, fail_empty=fail_empty), "action")
+    show_rows(context, records, COLUMNS, Rows(limit=limit, fail_empty=fail_empty), "action")
 
 
 @app.command("enable", examples=["attune action enable core.echo", "attune action enable --pack greenhouse"])

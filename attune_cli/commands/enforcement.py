@@ -5,6 +5,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Newest
 from attune_cli.output import Column, Section
 
 app = Noun("Look at what rules decided to do.")
@@ -40,6 +41,7 @@ SHOWN = (
 )
 def list_enforcements(
     context: Context,
+    newest: Newest,
     rule: Annotated[str | None, Option("--rule", metavar="REF", help="Of this rule.")] = None,
     trigger: Annotated[str | None, Option("--trigger", metavar="REF", help="Of this trigger.")] = None,
     event: Annotated[
@@ -51,33 +53,27 @@ def list_enforcements(
     since: Annotated[
         str | None, Option("--since", metavar="T", help="Created since: 24h, 2026-05-01, RFC 3339.")
     ] = None,
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 20,
-    all_: Annotated[bool, Option("--all", help="Every row.")] = False,
-    after: Annotated[
-        int | None, Option("--after", metavar="ID", max=2**62, help="Go on below this id.")
-    ] = None,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List decisions, newest first, and the executions they led to."""
     from attune_cli.running.history import list_all
     from attune_cli.running.listing import read_time
     from attune_cli.running.naming import named
-    from attune_cli.running.options import check_choice
+    from attune_cli.running.options import one_of
     from attune_cli.runtime.services.event_history import list_enforcements as found
     from attune_cli.runtime.store.enforcements import EnforcementFilter
 
     if status is not None:
-        check_choice("--status", status, ("created", "processed", "disabled"))
+        one_of("--status", status, ("created", "processed", "disabled"))
     wanted = EnforcementFilter(
         rule_ref=rule, trigger_ref=trigger, event=event, status=status, since=read_time("--since", since),
-        before_id=after,
+        before_id=newest.after,
     )  # fmt: skip
     list_all(
         context,
         lambda tx, count: found(tx, wanted, limit=count),
         COLUMNS,
-        limit=None if all_ else limit,
-        fail_empty=fail_empty,
+        limit=newest.most,
+        fail_empty=newest.fail_empty,
         meant=named(rule=rule, trigger=trigger),
     )
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Newest
 from attune_cli.output import Column, Section
 
 app = Noun("Look at what happened, and tell that something has.")
@@ -56,6 +57,7 @@ WaitTimeout = Annotated[
 )
 def list_events(
     context: Context,
+    newest: Newest,
     trigger: Annotated[str | None, Option("--trigger", metavar="REF", help="Of this trigger.")] = None,
     rule: Annotated[str | None, Option("--rule", metavar="REF", help="That concerned this rule.")] = None,
     source: Annotated[
@@ -67,12 +69,6 @@ def list_events(
     ] = None,
     until: Annotated[str | None, Option("--until", metavar="T", help="Created until.")] = None,
     unmatched: Annotated[bool, Option("--unmatched", help="Only those that no rule acts on.")] = False,
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 20,
-    all_: Annotated[bool, Option("--all", help="Every row.")] = False,
-    after: Annotated[
-        int | None, Option("--after", metavar="ID", max=2**62, help="Go on below this id.")
-    ] = None,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List events, newest first, with how many rules each concerned and how many act on it."""
     from attune_cli.running.history import list_all
@@ -83,14 +79,14 @@ def list_events(
 
     wanted = EventFilter(
         trigger_ref=trigger, judged_by=rule, source=source, since=read_time("--since", since),
-        until=read_time("--until", until), unmatched=unmatched, before_id=after,
+        until=read_time("--until", until), unmatched=unmatched, before_id=newest.after,
     )  # fmt: skip
     list_all(
         context,
         lambda tx, count: found(tx, wanted, limit=count),
         COLUMNS,
-        limit=None if all_ else limit,
-        fail_empty=fail_empty,
+        limit=newest.most,
+        fail_empty=newest.fail_empty,
         meant=named(rule=rule, trigger=trigger),
     )
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun, confirm, progress
+from attune_cli.options import EveryRun, GivenParameters, Newest, Placement
 from attune_cli.output import Column, Section
 
 app = Noun("Look at, wait for, cancel and retry what ran.")
@@ -63,6 +64,7 @@ LabelOption = Annotated[list[str] | None, Option("--label", metavar="K=V", help=
 )
 def list_executions(
     context: Context,
+    newest: Newest,
     action: ActionOption = None,
     pack: PackOption = None,
     workflow: Annotated[
@@ -83,27 +85,21 @@ def list_executions(
     result: Annotated[
         str | None, Option("--result", metavar="TEXT", help="Whose result holds this text.")
     ] = None,
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 20,
-    all_: Annotated[bool, Option("--all", help="Every row.")] = False,
-    after: Annotated[
-        int | None, Option("--after", metavar="ID", max=2**62, help="Go on below this id.")
-    ] = None,
     sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
     reverse: Annotated[
         bool, Option("--reverse", help="Oldest first, or the sort the other way round.")
     ] = False,
     count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List executions, newest first."""
     from attune_cli.running.listing import ListOptions, show_list
 
     options = ListOptions(
         action=action, pack=pack, workflow=workflow, rule=rule, trigger=trigger, status=status, since=since,
-        until=until, label=label, parent=parent, root=root, result=result, limit=None if all_ else limit, after=after,
+        until=until, label=label, parent=parent, root=root, result=result, limit=newest.most, after=newest.after,
         sort=sort, reverse=reverse,
     )  # fmt: skip
-    show_list(context, options, COLUMNS, count=count, fail_empty=fail_empty)
+    show_list(context, options, COLUMNS, count=count, fail_empty=newest.fail_empty)
 
 
 @app.command(
@@ -324,16 +320,9 @@ def retry(
     from attune_cli.running.changing import retry_executions
     from attune_cli.running.options import RunOptions
 
-    options = RunOptions.read(
-        items=items,
-        from_failed=from_failed,
-        timeout=timeout,
-        result=result,
-        no_logs=no_logs,
-        detach=detach,
-        queue_offline=queue_offline,
-        on_inquiry=on_inquiry,
-    )
+    run = EveryRun(timeout=timeout, result=result, no_logs=no_logs, on_inquiry=on_inquiry)
+    placement = Placement(detach=detach, queue_offline=queue_offline)
+    options = RunOptions.read(run, GivenParameters(items=items), placement, from_failed=from_failed)
     return retry_executions(context, id_, options)
 
 

@@ -10,6 +10,7 @@ from typer import Argument, Option
 
 from attune_cli.context import Context, Noun, confirm
 from attune_cli.errors import CancelledError, NotFoundError, UsageError
+from attune_cli.options import Rows
 from attune_cli.output import Column
 
 app = Noun(
@@ -141,40 +142,28 @@ def show(
     sealer = Sealer(context.home.secret_key) if reveal else None
     with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
         records = keys.show_keys(tx, read_words(refs), reveal_with=sealer)
-    if len(records) == 1:
-        context.out.record(records[0], SHOWN)
-    else:
-        context.out.records(records, COLUMNS)
+    context.out.show(records, COLUMNS, SHOWN)
 
 
 @app.command("list", examples=["attune key list", "attune key list --scope pack:greenhouse -q"])
 def list_keys(
     context: Context,
+    rows: Rows,
     scope: ScopeOption = None,
     prefix: Annotated[str, Option("--prefix", metavar="P", help="Refs that begin so.")] = "",
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 50,
-    all_: Annotated[bool, Option("--all", help="Every key.")] = False,
-    after: Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")] = "",
-    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
-    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
-    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List keys, never their values."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import keys
 
     with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
-        records = keys.list_keys(tx, scope=scope, prefix=prefix, after=after)
+        records = keys.list_keys(tx, scope=scope, prefix=prefix, after=rows.after)
         expired = keys.count_expired(tx)
     if expired:
         _sweep(context)
-    options = RowOptions(
-        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
-    )
-    show_rows(context, records, COLUMNS, options, "key")
+    show_rows(context, records, COLUMNS, rows, "key")
 
 
 def _sweep(context: Context) -> None:

@@ -117,10 +117,7 @@ def show(context: Context, names: Names) -> None:
 
     with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
         records = [channels.channel_record(one) for one in channels.find_all(tx, read_words(names))]
-    if len(records) == 1:
-        context.out.record(records[0], SHOWN)
-    else:
-        context.out.records(records, COLUMNS)
+    context.out.show(records, COLUMNS, SHOWN)
 
 
 @app.command("test", examples=["attune notify test ops"])

@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Rows
 from attune_cli.output import Column, Section
 
 app = Noun(
@@ -39,13 +40,7 @@ SECTIONS = (
 
 Ref = Annotated[str, Argument(metavar="REF", help="The pack.")]
 Refs = Annotated[list[str], Argument(metavar="REF...", help="Packs.")]
-Limit = Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")]
-All = Annotated[bool, Option("--all", help="Every row.")]
-After = Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")]
 Sort = Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")]
-Reverse = Annotated[bool, Option("--reverse", help="The other way round.")]
-Count = Annotated[bool, Option("--count", help="Print only how many.")]
-FailEmpty = Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")]
 GitRef = Annotated[
     str | None, Option("--ref", "--ref-spec", metavar="R", help="Branch, tag or commit of a git source.")
 ]
@@ -60,27 +55,18 @@ Strict = Annotated[bool, Option("--strict", help="Warnings are errors.")]
 @app.command("list", examples=["attune pack list", "attune pack list -j | jq -r '.[].ref'"])
 def list_packs(
     context: Context,
-    limit: Limit = 50,
-    all_: All = False,
-    after: After = "",
-    sort: Sort = None,
-    reverse: Reverse = False,
-    count: Count = False,
-    fail_empty: FailEmpty = False,
+    rows: Rows,
 ) -> None:
     """List installed packs."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import packs
 
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
-        records = packs.list_packs(tx, after=after)
-    options = RowOptions(
-        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
-    )
-    show_rows(context, records, COLUMNS, options, "pack")
+        records = packs.list_packs(tx, after=rows.after)
+    show_rows(context, records, COLUMNS, rows, "pack")
 
 
 @app.command("show", examples=["attune pack show core", "attune pack show core --field contents.action"])
@@ -91,10 +77,7 @@ def show(context: Context, refs: Refs) -> None:
 
     with definitions_read(context) as tx:
         records = [packs.show_pack(tx, ref) for ref in refs]
-    if len(records) == 1:
-        context.out.record(records[0], SHOWN, SECTIONS)
-    else:
-        context.out.records(records, COLUMNS)
+    context.out.show(records, COLUMNS, SHOWN, SECTIONS)
 
 
 @app.command(

@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Rows
 from attune_cli.output import Column, Section
 
 app = Noun(
@@ -110,33 +111,24 @@ Criteria = Annotated[
 @app.command("list", examples=["attune rule list", "attune rule list --pack greenhouse --disabled -q"])
 def list_rules(
     context: Context,
+    rows: Rows,
     pack: PackOption = None,
     trigger: Annotated[str | None, Option("--trigger", metavar="R", help="On this trigger.")] = None,
     action: Annotated[str | None, Option("--action", metavar="R", help="That run this action.")] = None,
     enabled: Annotated[bool | None, Option("--enabled/--disabled", help="Only such ones.")] = None,
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 50,
-    all_: All = False,
-    after: Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")] = "",
-    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
-    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
-    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List rules."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.running.linked import definitions_read
     from attune_cli.running.naming import named
     from attune_cli.runtime.services import rules
 
     wanted = rules.RuleFilter(
-        pack_ref=pack, trigger_ref=trigger, action_ref=action, enabled=enabled, after=after
+        pack_ref=pack, trigger_ref=trigger, action_ref=action, enabled=enabled, after=rows.after
     )
     with definitions_read(context) as tx:
         records = rules.list_rules(tx, wanted)
-    options = RowOptions(
-        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
-    )
-    show_rows(context, records, COLUMNS, options, "rule", named(pack=pack, trigger=trigger, action=action))
+    show_rows(context, records, COLUMNS, rows, "rule", named(pack=pack, trigger=trigger, action=action))
 
 
 @app.command(
@@ -150,10 +142,7 @@ def show(context: Context, refs: Refs) -> None:
 
     with definitions_read(context) as tx:
         records = [rules.show_rule(tx, ref) for ref in read_words(refs)]
-    if len(records) == 1:
-        context.out.record(records[0], SHOWN, SECTIONS)
-    else:
-        context.out.records(records, COLUMNS)
+    context.out.show(records, COLUMNS, SHOWN, SECTIONS)
 
 
 @app.command(

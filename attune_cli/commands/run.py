@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun, RefGroup
+from attune_cli.options import EveryRun, GivenParameters, Placement
 
 
 def _explain(context: Context, arguments: list[str]) -> str:
@@ -23,60 +24,8 @@ app = Noun(
     ],
 )
 
-Items = Annotated[list[str] | None, Argument(metavar="[KEY=VALUE]...", help="Parameters, by name.")]
-Params = Annotated[
-    str | None, Option("--params", "--params-json", metavar="JSON|@FILE|-", help="All parameters at once.")
-]
-Param = Annotated[list[str] | None, Option("--param", metavar="K=V", help="Same as KEY=VALUE.", hidden=True)]
-Environment = Annotated[
-    list[str] | None, Option("--env", "-e", metavar="K=V", help="Extra variable for the action.")
-]
-EnvironmentFile = Annotated[
-    Path | None, Option("--env-file", metavar="FILE", help="Extra variables, a line each.")
-]
-Label = Annotated[list[str] | None, Option("--label", metavar="K=V", help="A label to find the run by.")]
-Detach = Annotated[
-    bool, Option("--detach", "-d", "--no-wait", help="Print the id at once; needs a running engine.")
-]
-QueueOffline = Annotated[bool, Option("--queue-offline", help="With --detach: keep it for the next engine.")]
-TimeLimit = Annotated[
-    str | None, Option("--timeout", metavar="D", help="Time limit of the run; exit 124 when over.")
-]
-WaitTimeout = Annotated[
-    str | None, Option("--wait-timeout", metavar="D", help="Stop waiting; the run goes on; exit 8.")
-]
-Result = Annotated[bool, Option("--result", "-r", help="Print the result value only.")]
-NoLogs = Annotated[bool, Option("--no-logs", help="Do not copy the run's output.")]
-LogPrefix = Annotated[bool, Option("--log-prefix", help="Put the action's name before each line of output.")]
-Key = Annotated[
-    str | None, Option("--key", metavar="K", help="Run once: the same key returns the earlier run.")
-]
-IfRunning = Annotated[
-    str, Option("--if-running", metavar="queue|skip|fail|cancel", help="When the action runs already.")
-]
-Trace = Annotated[str | None, Option("--trace", metavar="ID", help="Same as --label trace=ID.")]
-OnInterrupt = Annotated[
-    str, Option("--on-interrupt", metavar="cancel|detach", help="What Ctrl-C does to the run.")
-]
 Propagate = Annotated[bool, Option("--propagate-exit-code", help="Exit with the action's own code.")]
-EngineChoice = Annotated[str, Option("--engine", metavar="auto|here|daemon", help="Who runs it.")]
-OnInquiry = Annotated[
-    str | None,
-    Option(
-        "--on-inquiry",
-        metavar="prompt|wait|fail",
-        help="When it asks; prompt on terminals, else wait. fail: 7.",
-    ),
-]
-As = Annotated[str | None, Option("--as", metavar="NAME", help="Who asks for it; default: your login.")]
 Image = Annotated[str | None, Option("--image", metavar="IMAGE", help="Run it in a container of this image.")]
-At = Annotated[str | None, Option("--at", metavar="T", help="Not before this time.")]
-In = Annotated[str | None, Option("--in", metavar="D", help="Not before this much time has passed.")]
-From = Annotated[
-    str | None,
-    Option("--from", metavar="TASK", help="Begin at this task, as if those before it had completed."),
-]
-Watch = Annotated[bool, Option("--watch", hidden=True, help="The default.")]
 
 
 @app.command(
@@ -92,44 +41,17 @@ Watch = Annotated[bool, Option("--watch", hidden=True, help="The default.")]
 def action(
     context: Context,
     ref: Annotated[str, Argument(metavar="REF", help="The action: pack.name.")],
-    items: Items = None,
-    params: Params = None,
-    param: Param = None,
-    env: Environment = None,
-    env_file: EnvironmentFile = None,
-    label: Label = None,
-    detach: Detach = False,
-    queue_offline: QueueOffline = False,
-    timeout: TimeLimit = None,
-    wait_timeout: WaitTimeout = None,
-    result: Result = False,
-    no_logs: NoLogs = False,
-    log_prefix: LogPrefix = False,
-    key: Key = None,
-    if_running: IfRunning = "queue",
-    trace: Trace = None,
-    on_interrupt: OnInterrupt = "cancel",
+    given: GivenParameters,
+    run: EveryRun,
+    placement: Placement,
     propagate_exit_code: Propagate = False,
-    engine: EngineChoice = "auto",
-    on_inquiry: OnInquiry = None,
-    as_: As = None,
-    at: At = None,
-    in_: In = None,
     image: Image = None,
-    watch: Watch = False,
 ) -> int:
     """Run an action of an installed pack, show its output live, and exit as it ended."""
     from attune_cli.running.options import RunOptions
     from attune_cli.running.start import run_action
 
-    del watch
-    options = RunOptions.read(
-        items=[*(param or ()), *(items or ())], params=params, env=env, env_file=env_file, label=label,
-        detach=detach, queue_offline=queue_offline, timeout=timeout, wait_timeout=wait_timeout, result=result,
-        no_logs=no_logs, log_prefix=log_prefix, key=key, if_running=if_running, trace=trace,
-        on_interrupt=on_interrupt, propagate_exit_code=propagate_exit_code, engine=engine, at=at, in_=in_,
-        on_inquiry=on_inquiry, person=as_,
-    )  # fmt: skip
+    options = RunOptions.read(run, given, placement, propagate_exit_code=propagate_exit_code)
     return run_action(context, ref, options, image=image)
 
 
@@ -145,44 +67,19 @@ def action(
 def workflow(
     context: Context,
     word: Annotated[str, Argument(metavar="REF|FILE", help="The workflow, or its file.")],
-    items: Items = None,
-    from_: From = None,
-    params: Params = None,
-    param: Param = None,
-    env: Environment = None,
-    env_file: EnvironmentFile = None,
-    label: Label = None,
-    detach: Detach = False,
-    queue_offline: QueueOffline = False,
-    timeout: TimeLimit = None,
-    wait_timeout: WaitTimeout = None,
-    result: Result = False,
-    no_logs: NoLogs = False,
-    log_prefix: LogPrefix = False,
-    key: Key = None,
-    if_running: IfRunning = "queue",
-    trace: Trace = None,
-    on_interrupt: OnInterrupt = "cancel",
-    engine: EngineChoice = "auto",
-    at: At = None,
-    in_: In = None,
-    on_inquiry: OnInquiry = None,
-    as_: As = None,
-    watch: Watch = False,
+    given: GivenParameters,
+    run: EveryRun,
+    placement: Placement,
+    from_: Annotated[
+        str | None,
+        Option("--from", metavar="TASK", help="Begin at this task, as if those before it had completed."),
+    ] = None,
 ) -> int:
     """Run a workflow, show how its tasks come along, and exit as it ended; a file needs not be installed."""
     from attune_cli.running.options import RunOptions
     from attune_cli.running.start import run_workflow
 
-    del watch
-    options = RunOptions.read(
-        items=[*(param or ()), *(items or ())], params=params, env=env, env_file=env_file, label=label,
-        detach=detach, queue_offline=queue_offline, timeout=timeout, wait_timeout=wait_timeout, result=result,
-        no_logs=no_logs, log_prefix=log_prefix, key=key, if_running=if_running, trace=trace,
-        on_interrupt=on_interrupt, engine=engine, at=at, in_=in_, from_=from_, on_inquiry=on_inquiry,
-        person=as_,
-    )  # fmt: skip
-    return run_workflow(context, word, options)
+    return run_workflow(context, word, RunOptions.read(run, given, placement, begin_at=from_))
 
 
 @app.command(
@@ -194,28 +91,15 @@ def file(
     path: Annotated[
         Path, Argument(metavar="PATH", help="A script, or the YAML file of an action or a workflow.")
     ],
-    items: Items = None,
-    params: Params = None,
-    env: Environment = None,
-    env_file: EnvironmentFile = None,
-    label: Label = None,
-    timeout: TimeLimit = None,
-    result: Result = False,
-    no_logs: NoLogs = False,
-    key: Key = None,
+    given: GivenParameters,
+    run: EveryRun,
     propagate_exit_code: Propagate = False,
-    on_inquiry: OnInquiry = None,
-    as_: As = None,
 ) -> int:
     """Run a script, or what a YAML file defines, without installing it; here, with your environment."""
     from attune_cli.running.options import RunOptions
     from attune_cli.running.start import run_file
 
-    options = RunOptions.read(
-        items=items, params=params, env=env, env_file=env_file, label=label, timeout=timeout, result=result,
-        no_logs=no_logs, key=key, propagate_exit_code=propagate_exit_code, on_inquiry=on_inquiry, person=as_,
-    )  # fmt: skip
-    return run_file(context, path, options)
+    return run_file(context, path, RunOptions.read(run, given, propagate_exit_code=propagate_exit_code))
 
 
 @app.command(
@@ -229,27 +113,16 @@ def file(
 def exec_(
     context: Context,
     command: Annotated[list[str], Argument(metavar="-- COMMAND [ARG]...", help="The command line.")],
+    run: EveryRun,
     name: Annotated[
         str | None, Option("--name", metavar="N", help="Name in the record; default: the program's.")
     ] = None,
-    env: Environment = None,
-    env_file: EnvironmentFile = None,
-    label: Label = None,
-    timeout: TimeLimit = None,
-    result: Result = False,
-    no_logs: NoLogs = False,
-    key: Key = None,
     propagate_exit_code: Propagate = False,
     image: Image = None,
-    on_inquiry: OnInquiry = None,
-    as_: As = None,
 ) -> int:
     """Run a command line here, with your environment, or in a container without it; keep its output and its end."""
     from attune_cli.running.options import RunOptions
     from attune_cli.running.start import run_command
 
-    options = RunOptions.read(
-        env=env, env_file=env_file, label=label, timeout=timeout, result=result, no_logs=no_logs, key=key,
-        propagate_exit_code=propagate_exit_code, on_inquiry=on_inquiry, person=as_,
-    )  # fmt: skip
+    options = RunOptions.read(run, propagate_exit_code=propagate_exit_code)
     return run_command(context, command, name, options, image=image)

@@ -5,6 +5,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Rows
 from attune_cli.output import Column, Section
 
 app = Noun(
@@ -48,17 +49,11 @@ Refs = Annotated[list[str], Argument(metavar="REF...", help="Sensors; - reads re
 @app.command("list", examples=["attune sensor list", "attune sensor list --pack greenhouse -j"])
 def list_sensors(
     context: Context,
+    rows: Rows,
     pack: Annotated[str | None, Option("--pack", metavar="P", help="Of this pack.")] = None,
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 50,
-    all_: Annotated[bool, Option("--all", help="Every sensor.")] = False,
-    after: Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")] = "",
-    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
-    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
-    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List sensors, and how their processes are."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.running.naming import named
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.engine.lease import read_lease
@@ -67,11 +62,8 @@ def list_sensors(
 
     is_running = read_lease(context.home.path) is not None
     with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
-        records = sensors.list_sensors(tx, pack_ref=pack, after=after, is_daemon_running=is_running)
-    options = RowOptions(
-        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
-    )
-    show_rows(context, records, COLUMNS, options, "sensor", named(pack=pack))
+        records = sensors.list_sensors(tx, pack_ref=pack, after=rows.after, is_daemon_running=is_running)
+    show_rows(context, records, COLUMNS, rows, "sensor", named(pack=pack))
 
 
 @app.command("show", examples=["attune sensor show core.file_watch", "attune sensor show core.file_watch -j"])
@@ -86,10 +78,7 @@ def show(context: Context, refs: Refs) -> None:
     is_running = read_lease(context.home.path) is not None
     with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
         records = [sensors.show_sensor(tx, ref, is_daemon_running=is_running) for ref in read_words(refs)]
-    if len(records) == 1:
-        context.out.record(records[0], SHOWN, SECTIONS)
-    else:
-        context.out.records(records, COLUMNS)
+    context.out.show(records, COLUMNS, SHOWN, SECTIONS)
 
 
 @app.command("enable", examples=["attune sensor enable greenhouse.soil_probe"])

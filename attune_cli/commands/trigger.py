@@ -5,6 +5,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Rows
 from attune_cli.output import Column, Section
 
 app = Noun(
@@ -53,28 +54,19 @@ All = Annotated[bool, Option("--all", help="Every trigger.")]
 @app.command("list", examples=["attune trigger list", "attune trigger list --pack greenhouse -q"])
 def list_triggers(
     context: Context,
+    rows: Rows,
     pack: PackOption = None,
     enabled: Annotated[bool | None, Option("--enabled/--disabled", help="Only such ones.")] = None,
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 50,
-    all_: All = False,
-    after: Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")] = "",
-    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
-    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
-    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List triggers."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.running.linked import definitions_read
     from attune_cli.running.naming import named
     from attune_cli.runtime.services import triggers
 
     with definitions_read(context) as tx:
-        records = triggers.list_triggers(tx, pack_ref=pack, enabled=enabled, after=after)
-    options = RowOptions(
-        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
-    )
-    show_rows(context, records, COLUMNS, options, "trigger", named(pack=pack))
+        records = triggers.list_triggers(tx, pack_ref=pack, enabled=enabled, after=rows.after)
+    show_rows(context, records, COLUMNS, rows, "trigger", named(pack=pack))
 
 
 @app.command("show", examples=["attune trigger show core.crontimer", "attune trigger show core.alert -j"])
@@ -86,10 +78,7 @@ def show(context: Context, refs: Refs) -> None:
 
     with definitions_read(context) as tx:
         records = [triggers.show_trigger(tx, ref) for ref in read_words(refs)]
-    if len(records) == 1:
-        context.out.record(records[0], SHOWN, SECTIONS)
-    else:
-        context.out.records(records, COLUMNS)
+    context.out.show(records, COLUMNS, SHOWN, SECTIONS)
 
 
 @app.command(

@@ -5,6 +5,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Rows
 from attune_cli.output import Column
 
 app = Noun(
@@ -48,28 +49,19 @@ Secret = Annotated[
 @app.command("list", examples=["attune webhook list", "attune webhook list -j | jq -r '.[].url'"])
 def list_webhooks(
     context: Context,
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 50,
-    all_: Annotated[bool, Option("--all", help="Every webhook.")] = False,
-    after: Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")] = "",
-    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
-    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
-    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
+    rows: Rows,
 ) -> None:
     """List webhooks, never their secrets."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.running.webhooks import base_url
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import webhooks
 
     with open_store_for_reading(context.home, context.settings).read(SystemClock().now()) as tx:
-        records = webhooks.list_webhooks(tx, base_url=base_url(context), after=after)
+        records = webhooks.list_webhooks(tx, base_url=base_url(context), after=rows.after)
     records = [{"ref": record["trigger_ref"], **record} for record in records]
-    options = RowOptions(
-        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
-    )
-    show_rows(context, records, COLUMNS, options, "webhook")
+    show_rows(context, records, COLUMNS, rows, "webhook")
 
 
 @app.command(

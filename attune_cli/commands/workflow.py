@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from attune_cli.context import Context, Noun
+from attune_cli.options import Rows
 from attune_cli.output import Column, Section
 
 app = Noun(
@@ -53,26 +54,17 @@ Refs = Annotated[list[str], Argument(metavar="REF...", help="Workflows; - reads 
 @app.command("list", examples=["attune workflow list", "attune workflow list --pack greenhouse -q"])
 def list_workflows(
     context: Context,
+    rows: Rows,
     pack: Annotated[str | None, Option("--pack", metavar="P", help="Of this pack.")] = None,
-    limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 50,
-    all_: Annotated[bool, Option("--all", help="Every workflow.")] = False,
-    after: Annotated[str, Option("--after", metavar="REF", help="Go on behind this ref.")] = "",
-    sort: Annotated[str | None, Option("--sort", metavar="FIELD", help="Sort by this field.")] = None,
-    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
-    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
-    fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List workflows."""
-    from attune_cli.installing.rows import RowOptions, show_rows
+    from attune_cli.installing.rows import show_rows
     from attune_cli.running.linked import definitions_read
     from attune_cli.runtime.services import workflow_definitions
 
     with definitions_read(context) as tx:
-        records = workflow_definitions.list_workflows(tx, pack_ref=pack, after=after)
-    options = RowOptions(
-        limit=None if all_ else limit, sort=sort, reverse=reverse, count=count, fail_empty=fail_empty
-    )
-    show_rows(context, records, COLUMNS, options, "workflow")
+        records = workflow_definitions.list_workflows(tx, pack_ref=pack, after=rows.after)
+    show_rows(context, records, COLUMNS, rows, "workflow")
 
 
 @app.command(
@@ -86,16 +78,14 @@ def show(context: Context, refs: Refs) -> None:
 
     with definitions_read(context) as tx:
         records = [workflow_definitions.show_workflow(tx, ref) for ref in read_words(refs)]
-    if len(records) != 1:
-        context.out.records(records, COLUMNS)
-        return
     sections = (
         Section("Parameters", "parameters", PARAMETERS),
         Section("Tasks", "tasks", TASKS),
         Section("Output", "output_map"),
     )
-    context.out.record(records[0], SHOWN, sections)
-    context.out.hint(f"attune workflow graph {records[0]['ref']}")
+    context.out.show(records, COLUMNS, SHOWN, sections)
+    if len(records) == 1:
+        context.out.hint(f"attune workflow graph {records[0]['ref']}")
 
 
 @app.command(

@@ -7,32 +7,21 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.documents import MISSING, pluck
 from attune_cli.errors import NotFoundError, UsageError, did_you_mean
 from attune_cli.running.naming import warn_of_unknown
-from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attune_cli.context import Context
+    from attune_cli.options import Rows
     from attune_cli.output import Column
     from attune_cli.runtime.model.notices import Subjects
-
-
-@immutable(kw_only=True)
-class RowOptions:
-    """The options every list has, as typed; `limit` None prints every row."""
-
-    limit: int | None = None
-    sort: str | None = None
-    reverse: bool = False
-    count: bool = False
-    fail_empty: bool = False
 
 
 def show_rows(
     context: Context,
     records: list[dict[str, Any]],
     columns: Sequence[Column],
-    options: RowOptions,
+    rows: Rows,
     noun: str,
     meant: Subjects | None = None,
 ) -> None:
@@ -42,16 +31,16 @@ def show_rows(
     """
     if meant is not None and not records:
         warn_of_unknown(context, meant)
-    if options.fail_empty and not records:
+    if rows.fail_empty and not records:
         raise NotFoundError(f"no {noun} meets this", code="empty")
-    if options.count:
+    if rows.count:
         context.out.value(len(records))
         return
-    if options.sort is not None:
-        records = sorted(records, key=lambda record: _key(record, str(options.sort)))
-    if options.reverse:
+    if rows.sort is not None:
+        records = sorted(records, key=lambda record: _key(record, str(rows.sort)))
+    if rows.reverse:
         records = records[::-1]
-    shown = records[: options.limit]
+    shown = records if rows.everything else records[: rows.limit]
     context.out.records(shown, columns)
     if len(shown) < len(records):
         context.out.note(f"there are {len(records)}: --all, or --after {shown[-1]['ref']}")

@@ -63,7 +63,4 @@ def show_all(
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         records = [find(tx, word) for word in read_words(words)]
-    if len(records) == 1:
-        context.out.record(records[0], shown, sections)
-    else:
-        context.out.records(records, columns)
+    context.out.show(records, columns, shown, sections)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from attune_cli.errors import UsageError, did_you_mean
+from attune_cli.options import EveryRun, GivenParameters, Placement
 from attune_cli.running.asking import ON_INQUIRY, OnInquiry
 from attune_cli.running.pairs import read_pairs
 from attune_cli.runtime.clock import SECOND, Instant, SystemClock, parse_rfc3339
@@ -16,6 +17,10 @@ from attune_cli.values import immutable
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+OnInterrupt = Literal["cancel", "detach"]
+Engine = Literal["auto", "here", "daemon"]
+Choice = TypeVar("Choice", bound=str)
 
 
 @immutable(kw_only=True)
@@ -35,9 +40,9 @@ class RunOptions:
     log_prefix: bool = False
     key: str | None = None
     if_running: IfRunning = "queue"
-    on_interrupt: Literal["cancel", "detach"] = "cancel"
+    on_interrupt: OnInterrupt = "cancel"
     propagate_exit_code: bool = False
-    engine: Literal["auto", "here", "daemon"] = "auto"
+    engine: Engine = "auto"
     on_inquiry: OnInquiry | None = None
     """None: people at a terminal are asked, scripts wait."""
     person: str | None = None
@@ -49,54 +54,58 @@ class RunOptions:
     """A workflow goes on where it failed."""
 
     @classmethod
-    def read(cls, **given: Any) -> RunOptions:  # noqa: ANN401 - the options as Typer gives them
+    def read(
+        cls,
+        run: EveryRun,
+        given: GivenParameters | None = None,
+        placement: Placement | None = None,
+        *,
+        propagate_exit_code: bool = False,
+        begin_at: str | None = None,
+        from_failed: bool = False,
+    ) -> RunOptions:
         """Read the options as Typer gives them; raises UsageError for values they cannot have."""
-        trace: str | None = given.get("trace")
-        labels = read_pairs("--label", given.get("label") or [])
+        given, placement = given or GivenParameters(), placement or Placement()
+        labels = read_pairs("--label", run.label or [])
         check_text("--label", *labels, *labels.values())
-        check_text("--trace", trace or "")
-        check_text("--key", given.get("key") or "")
-        check_choice("--engine", given.get("engine", "auto"), ("auto", "here", "daemon"))
-        check_choice("--if-running", given.get("if_running", "queue"), get_args(IfRunning))
-        check_choice("--on-interrupt", given.get("on_interrupt", "cancel"), ("cancel", "detach"))
+        check_text("--trace", placement.trace or "")
+        check_text("--key", run.key or "")
         return cls(
-            items=tuple(given.get("items") or ()),
-            params=given.get("params"),
-            environment=_environment(given.get("env") or [], given.get("env_file")),
-            labels=labels | ({"trace": trace} if trace else {}),
-            detach=given.get("detach", False),
-            queue_offline=given.get("queue_offline", False),
-            timeout_seconds=seconds_of("--timeout", given.get("timeout")),
-            wait_timeout_seconds=seconds_of("--wait-timeout", given.get("wait_timeout")),
-            result=given.get("result", False),
-            no_logs=given.get("no_logs", False),
-            log_prefix=given.get("log_prefix", False),
-            key=given.get("key"),
-            if_running=given.get("if_running", "queue"),
-            on_interrupt=given.get("on_interrupt", "cancel"),
-            propagate_exit_code=given.get("propagate_exit_code", False),
-            engine=given.get("engine", "auto"),
-            on_inquiry=read_on_inquiry(given.get("on_inquiry")),
-            person=check_name(given.get("person")),
-            begin_at=given.get("from_"),
-            from_failed=given.get("from_failed", False),
-            due=_due(given.get("at"), given.get("in_")),
+            items=(*(given.param or ()), *(given.items or ())),
+            params=given.params,
+            environment=_environment(run.env or [], run.env_file),
+            labels=labels | ({"trace": placement.trace} if placement.trace else {}),
+            detach=placement.detach,
+            queue_offline=placement.queue_offline,
+            timeout_seconds=seconds_of("--timeout", run.timeout),
+            wait_timeout_seconds=seconds_of("--wait-timeout", placement.wait_timeout),
+            result=run.result,
+            no_logs=run.no_logs,
+            log_prefix=placement.log_prefix,
+            key=run.key,
+            if_running=one_of("--if-running", placement.if_running, get_args(IfRunning)),
+            on_interrupt=one_of("--on-interrupt", placement.on_interrupt, get_args(OnInterrupt)),
+            propagate_exit_code=propagate_exit_code,
+            engine=one_of("--engine", placement.engine, get_args(Engine)),
+            on_inquiry=read_on_inquiry(run.on_inquiry),
+            person=check_name(run.as_),
+            begin_at=begin_at,
+            from_failed=from_failed,
+            due=_due(placement.at, placement.in_),
         )
 
 
 def read_on_inquiry(word: str | None) -> OnInquiry | None:
     """Read `--on-inquiry`; raises UsageError."""
-    if word is None:
-        return None
-    check_choice("--on-inquiry", word, ON_INQUIRY)
-    return next(one for one in ON_INQUIRY if one == word)
+    return None if word is None else one_of("--on-inquiry", word, ON_INQUIRY)
 
 
-def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise UsageError(
-            f"{option} {value!r} is none of {', '.join(choices)}", hint=did_you_mean(value, choices)
-        )
+def one_of(option: str, word: str, choices: Sequence[Choice]) -> Choice:
+    """Return the choice that a word is; raises UsageError for one that is none."""
+    for choice in choices:
+        if choice == word:
+            return choice
+    raise UsageError(f"{option} {word!r} is none of {', '.join(choices)}", hint=did_you_mean(word, choices))
 
 
 def check_text(option: str, *words: str) -> None:
