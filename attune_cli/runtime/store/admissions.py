@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
 
 _IS_ON = "finished IS NULL AND status IN ('scheduled', 'running', 'canceling')"
+_IS_NOT_HELD = """(e.workflow_task IS NULL OR NOT EXISTS (
+                SELECT 1 FROM workflow_execution AS w WHERE w.execution = e.parent AND w.paused IS NOT NULL))"""
 _HOLDS_SLOT = f"{_IS_ON} AND waits = 0 AND NOT nested"
 
 
@@ -60,7 +62,10 @@ def count_group(tx: Transaction, limit_group: str) -> int:
 
 
 def admissible(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
-    """Return what `host` may start now, in the order it became due: requested, and its limit group not full."""
+    """Return what `host` may start now, in the order it became due: requested, and its limit group not full.
+
+    What a paused workflow has asked for waits until that is resumed.
+    """
     return _admissible(tx, host, "waits = 0 AND NOT nested", ownerless_too=ownerless_too, limit=limit)
 
 
@@ -93,7 +98,7 @@ def _admissible(
     rows = tx.execute(
         f"""SELECT {STARTABLE_COLUMNS} FROM execution AS e
             WHERE finished IS NULL AND status = 'requested' AND due <= :now AND {owner}
-              AND cancel_requested IS NULL AND {condition}
+              AND cancel_requested IS NULL AND {condition} AND {_IS_NOT_HELD}
               AND (limit_group IS NULL OR limit_size > (SELECT count(*) FROM execution AS other
                    WHERE other.limit_group = e.limit_group AND other.finished IS NULL
                      AND other.status IN ('scheduled', 'running', 'canceling')))

@@ -363,6 +363,29 @@ def test_a_paused_workflow_begins_nothing_more_until_it_is_resumed(stage: Workfl
     assert (stage.tasks(flow)["b"], stage.tasks(inner)["more"]) == ("running", "running")
 
 
+def test_a_paused_workflow_starts_neither_what_is_delayed_nor_what_is_to_be_tried_again(
+    stage: WorkflowStage,
+) -> None:
+    stage.workflow(task("in"), ref="demo.inner")
+    stage.workflow(
+        task("late", delay=10),
+        task("deep", action="demo.inner", delay=10),
+        task("tries", retry={"count": 1, "delay": 10}),
+    )
+    flow = stage.begin()
+    stage.ends(flow, "tries", bad())
+    with stage.store.write(stage.clock.now()) as tx:
+        services.pause(tx, str(flow))
+    begun = list(stage.runs.started)
+    stage.advance(60)
+    assert stage.runs.started == begun
+    assert stage.engines["a"].next_due is None
+    with stage.store.write(stage.clock.now()) as tx:
+        services.resume(tx, str(flow))
+    stage.settle()
+    assert len(stage.runs.started) == len(begun) + 3
+
+
 def test_what_does_not_go_on_cannot_be_paused_nor_resumed(stage: WorkflowStage) -> None:
     stage.workflow(task("a"))
     flow = stage.begin()
