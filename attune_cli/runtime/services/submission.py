@@ -195,6 +195,7 @@ def _resuming(
         return lambda execution, sealer: workflow_resuming.begin_at(tx, execution, graph, name, sealer)
     earlier = submission.rerun_of or 0
     workflow_resuming.check_failed(tx, earlier)
+    workflow_resuming.check_results(tx, earlier, graph)
     return lambda execution, _sealer: workflow_resuming.take_over(tx, execution, graph, earlier)
 
 

@@ -15,13 +15,15 @@ from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.workflows.cycles import reached_from
 from attune_cli.runtime.model.workflows.graph import Graph
 from attune_cli.runtime.model.workflows.states import TaskStatus
-from attune_cli.runtime.store import executions, workflow_tasks, workflows
+from attune_cli.runtime.store import executions, workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
     from attune_cli.runtime.model.jobs import JobDefinition
+    from attune_cli.runtime.model.workflows.task import Task
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
     from attune_cli.runtime.store.workflow_tasks import TaskRow
+    from attune_cli.runtime.store.workflows import Workflow
 
 
 def graph_of(job: JobDefinition) -> Graph:
@@ -83,6 +85,36 @@ def check_failed(tx: Transaction, execution: int) -> None:
         )
 
 
+def check_results(tx: Transaction, execution: int, graph: Graph) -> None:
+    """Raise ConflictError where what a task gave was deleted: those behind it would go on with nothing."""
+    faulty = _faulty(workflows.get(tx, execution))
+    gone = [
+        row.name
+        for row in workflow_tasks.all_of(tx, execution)
+        if row.name in graph.tasks
+        and _status_of(row, row.name in faulty) not in {TaskStatus.WAITING, TaskStatus.SKIPPED}
+        and _lacks_results(tx, row, graph.tasks[row.name])
+    ]
+    if gone:
+        names = ", ".join(dict.fromkeys(gone))
+        raise ConflictError(
+            f"execution {execution} cannot go on where it failed: what its tasks gave was deleted ({names})",
+            code="results_deleted",
+            hint=f"attune execution retry {execution} begins at the beginning",
+        )
+
+
+def _lacks_results(tx: Transaction, row: TaskRow, task: Task) -> bool:
+    """Tell whether executions of a task were pruned. One that failed before it had any has its error in its row."""
+    if task.type == "parallel" or row.error is not None:
+        return False
+    items = workflow_tasks.count_items(tx, row.id)
+    found, highest = workflow_children.extent(tx, row.source)
+    if task.batch_size is None:
+        return found != items
+    return found != highest or (found == 0) != (items == 0)
+
+
 def take_over(tx: Transaction, execution: int, graph: Graph, earlier: int) -> None:
     """Let a workflow go on where an earlier run of it failed: variables and results of that one count for it.
 
@@ -93,7 +125,7 @@ def take_over(tx: Transaction, execution: int, graph: Graph, earlier: int) -> No
     if state is None:
         return
     workflows.insert(tx, execution, variables=state.variables, sealed=state.sealed, due=None)
-    faulty = {fault["task"] for fault in state.faults}
+    faulty = _faulty(state)
     made: dict[int, int] = {}
     for row in workflow_tasks.all_of(tx, earlier):
         if row.name not in graph.tasks or (row.within is not None and row.within not in made):
@@ -105,6 +137,11 @@ def take_over(tx: Transaction, execution: int, graph: Graph, earlier: int) -> No
         )
         if status is not TaskStatus.WAITING:
             made[row.id] = copy
+
+
+def _faulty(state: Workflow | None) -> set[str]:
+    """Return the tasks between which something went wrong."""
+    return set() if state is None else {fault["task"] for fault in state.faults}
 
 
 def _status_of(row: TaskRow, is_faulty: bool) -> TaskStatus:

@@ -50,6 +50,15 @@ def next_item(tx: Transaction, task_id: int) -> int:
     return 0 if row is None else int(row[0]) + 1
 
 
+def extent(tx: Transaction, task_id: int) -> tuple[int, int]:
+    """Return how many items of a task have an execution, and how many there were as far as these tell."""
+    row = tx.execute(
+        "SELECT count(DISTINCT item), coalesce(max(item) + 1, 0) FROM execution WHERE workflow_task = ?",
+        (task_id,),
+    ).fetchone()
+    return int(row[0]), int(row[1])
+
+
 def ended(tx: Transaction, task_id: int) -> list[Child]:
     """Return how the items of a task ended, in their order: the last attempt at each."""
     rows = tx.execute(

@@ -277,6 +277,14 @@ def items(tx: Transaction, task_id: int) -> tuple[list[Any], bytes | None]:
     return json.loads(row[0]), row[1]
 
 
+def count_items(tx: Transaction, task_id: int) -> int:
+    """Return how many things a task is done with: 1 where it is done once."""
+    row = tx.execute(
+        "SELECT coalesce(json_array_length(items), 1) FROM workflow_task WHERE id = ?", (task_id,)
+    ).fetchone()
+    return int(row[0])
+
+
 def name_of(tx: Transaction, task_id: int) -> str | None:
     row = tx.execute("SELECT name FROM workflow_task WHERE id = ?", (task_id,)).fetchone()
     return None if row is None else str(row[0])

@@ -127,6 +127,30 @@ def test_results_that_a_later_run_still_needs_are_not_pruned(stage: WorkflowStag
     assert stage.all_ids() == []
 
 
+def test_a_run_whose_kept_results_were_pruned_is_refused_and_names_their_tasks(stage: WorkflowStage) -> None:
+    stage.workflow(
+        task("a", "empty"),
+        task("empty", "each", with_items=[]),
+        task("each", "b", with_items=[1, 2], concurrency=2),
+        task("b", input={"n": "{{ length(task.each) }}"}),
+    )
+    flow = stage.begin()
+    stage.ends(flow, "a")
+    stage.ends(flow, "each")
+    stage.ends(flow, "each")
+    stage.ends(flow, "b", bad())
+    with stage.store.write(stage.clock.now()) as tx:
+        services.prune(tx, Filter(statuses=("completed",)), keep=2, limit=1)
+    before = stage.all_ids()
+    with pytest.raises(ConflictError, match=r"what its tasks gave was deleted \(each\)"):
+        again(stage, flow)
+    with stage.store.write(stage.clock.now()) as tx:
+        services.prune(tx, Filter(statuses=("completed",)), keep=0, limit=9)
+    with pytest.raises(ConflictError, match=r"\(a, each\)"):
+        again(stage, flow)
+    assert stage.all_ids() == [before[0], before[-1]]
+
+
 def test_a_workflow_may_begin_at_a_task_and_what_is_not_behind_it_counts_as_done(
     stage: WorkflowStage,
 ) -> None:
