@@ -47,6 +47,8 @@ def test_everything_an_action_may_say_is_read() -> None:
         ("build", "/abs"), ("command", []), ("command", "'open"), ("memory", "1KiB"), ("memory", True),
         ("cpus", 0), ("pids", 0), ("pids", "many"), ("read_only", "yes"), ("tmpfs", "relative"),
         ("mounts", "/only"), ("mounts", "/a:b"), ("mounts", "/a:/b:z"), ("mounts", "/a:/"), ("pull", "often"),
+        ("mounts", ["/a:/x", "/b:/x/"]), ("mounts", "/a:/pack"), ("user", -1), ("user", "+0"), ("user", ":5"),
+        ("user", "5:"), ("user", "a b"), ("user", "\u0660"),
     ],
 )  # fmt: skip
 def test_what_means_nothing_is_a_fault_of_that_key(key: str, value: Any) -> None:
@@ -63,6 +65,13 @@ def test_a_default_container_is_refused_nowhere_and_every_refusal_names_its_sett
     found = refusals(read_options(greedy)[0], POLICY)
     assert [one.path for one in found] == ["network", "user", "memory", "cpus", "pids", "tmpfs", "mounts"]
     assert all("setting container_" in one.message for one in found)
+
+
+def test_folders_in_memory_without_a_size_count_with_the_one_that_they_are_given() -> None:
+    folders = [f"/{n}" for n in range(POLICY.max_tmpfs_bytes // POLICY.tmpfs_bytes)]
+    assert refusals(read_options({"image": "box", "tmpfs": folders})[0], POLICY) == []
+    found = refusals(read_options({"image": "box", "tmpfs": [*folders, "/more"]})[0], POLICY)
+    assert [one.path for one in found] == ["tmpfs"]
 
 
 def test_a_link_is_no_way_out_of_a_declared_root(tmp_path: Path) -> None:

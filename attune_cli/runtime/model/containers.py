@@ -37,7 +37,9 @@ NEVER_ALLOWED = {
 PACK_FOLDER = "/pack"
 TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - a folder within the container
 
-_ROOT = {"root", "0"}
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(?::[A-Za-z0-9_][A-Za-z0-9_.-]*\$?)?", re.ASCII)
+"""A name or a number, and a group. Engines read more (`+0`, `:5`), some of it as root."""
+
 _SOCKETS = ("/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock")
 """Who can speak to one of them has the machine."""
 
@@ -155,7 +157,10 @@ def _command(value: object) -> tuple[str, ...]:
 
 
 def _user(value: object) -> str:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    if not _USER.fullmatch(text):
+        raise ValueError("expected a user's name or number, with :GROUP if need be")
+    return text
 
 
 def _memory(value: object) -> int:
@@ -208,7 +213,14 @@ def _folder(value: object) -> str:
 
 def _mounts(value: object) -> tuple[Mount, ...]:
     entries = cast("list[object]", value) if isinstance(value, list) else [value]
-    return tuple(map(_mount, entries))
+    mounts = tuple(map(_mount, entries))
+    targets = [mount.target for mount in mounts]
+    twice = next((target for target in targets if targets.count(target) > 1), None)
+    if twice is not None:
+        raise ValueError(f"there are two mounts at {twice}")
+    if PACK_FOLDER in targets:
+        raise ValueError(f"the pack itself lies at {PACK_FOLDER}")
+    return mounts
 
 
 def _mount(value: object) -> Mount:
@@ -260,14 +272,14 @@ def refusals(options: ContainerOptions, policy: ContainerPolicy) -> list[Detail]
     if options.network not in policy.networks:
         allowed = ", ".join(policy.networks) or "none"
         found.append(_refused("network", f"'{options.network}' is not among {allowed}", "container_networks"))
-    if is_root(options.user) and not policy.root:
+    if options.user and is_root(options.user) and not policy.root:
         found.append(_refused("user", "root is not allowed", "container_root"))
     found += _too_much(
         "memory", options.memory_bytes, policy.max_memory_bytes, "max_memory_bytes", format_size
     )
     found += _too_much("cpus", options.cpus, policy.max_cpus, "max_cpus", "{:g}".format)
     found += _too_much("pids", options.pids, policy.max_pids, "max_pids", str)
-    sizes = [size for size in options.tmpfs.values() if size is not None]
+    sizes = [size or policy.tmpfs_bytes for size in options.tmpfs.values()]
     found += _too_much("tmpfs", sum(sizes), policy.max_tmpfs_bytes, "max_tmpfs_bytes", format_size)
     for mount in options.mounts:
         fault = mount_fault(mount, policy.mounts)
@@ -277,8 +289,17 @@ def refusals(options: ContainerOptions, policy: ContainerPolicy) -> list[Detail]
 
 
 def is_root(user: str) -> bool:
+    """Tell whether a user is root in every image; what is no user's name an engine may take for root too."""
     name = user.partition(":")[0]
-    return name in _ROOT or (name.isdecimal() and int(name) == 0)
+    return not _USER.fullmatch(user) or name == "root" or (name.isdecimal() and int(name) == 0)
+
+
+def is_root_among(accounts: str, user: str) -> bool:
+    """Tell whether a user is root by an /etc/passwd, in which whoever has no number that can be read is root too."""
+    name = user.partition(":")[0]
+    lines = [line.strip().split(":") for line in accounts.splitlines()]
+    numbers = ["".join(line[2:3]) for line in lines if line[0] == name]
+    return not all(number.isdecimal() and int(number) for number in numbers)
 
 
 def mount_fault(mount: Mount, roots: tuple[str, ...]) -> str | None:

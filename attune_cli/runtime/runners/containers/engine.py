@@ -37,6 +37,7 @@ _REMOVAL_SECONDS = 20.0
 _LOOK_SECONDS = 0.05
 _INSTALL_SECONDS = 1800
 _TAIL_LINES = 40
+_LONGEST_TEXT_BYTES = 1024 * 1024
 
 
 @immutable(kw_only=True)
@@ -103,6 +104,21 @@ class ContainerEngine:
                 return False
             raise refusal(error.status, error.message) from error
         return True
+
+    def read_file(self, container: str, path: str) -> str | None:
+        """Return a text of a container, which need not run; None when there is none, or what is there is no text."""
+        import io
+        import tarfile
+
+        with self._explained(missing_is_well=True) as client:
+            pieces, about = client.get_archive(container, path)
+            if about["size"] > _LONGEST_TEXT_BYTES:
+                return None
+            with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+                entry = archive.next()
+                file = archive.extractfile(entry) if entry is not None and entry.isreg() else None
+                return None if file is None else file.read().decode("utf-8", "replace")
+        return None
 
     def remove(self, container: str) -> None:
         """End a container, however it goes, and remove it; one that is gone is well.

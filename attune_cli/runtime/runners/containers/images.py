@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError
+from attune_cli.runtime.model.containers import is_root, is_root_among
 from attune_cli.runtime.packs.staging import content_digest
 from attune_cli.runtime.runners.containers.engine import BUILT
 from attune_cli.runtime.runners.containers.gate import SHELL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from attune_cli.runtime.model.containers import ContainerOptions, Pull
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _HUB = "docker.io"
 _DIGITS = 24
+_ACCOUNTS = "/etc/passwd"
 
 
 class Images:
@@ -38,6 +41,7 @@ class Images:
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
         self._shells: dict[str, bool] = {}
+        self._accounts: dict[str, str | None] = {}
 
     def of(
         self,
@@ -87,17 +91,34 @@ class Images:
         return found
 
     def has_shell(self, image: Image, labels: dict[str, str]) -> bool:
-        """Tell whether there is a shell in an image; a container that is never started is looked into, once."""
+        """Tell whether there is a shell in an image, which is looked into once."""
         with self._turn(image.id):
             if image.id not in self._shells:
-                container = self._engine.create(
-                    image=image.id, entrypoint=[SHELL], labels=labels, host={"network_mode": "none"}
-                )
-                try:
+                with self._looked_into(image, labels) as container:
                     self._shells[image.id] = self._engine.has_file(container, SHELL)
-                finally:
-                    self._engine.remove(container)
             return self._shells[image.id]
+
+    def is_root(self, image: Image, user: str, labels: dict[str, str]) -> bool:
+        """Tell whether a user of an image is root there. For a name, which may be anybody's, it is looked into once."""
+        if is_root(user) or user.partition(":")[0].isdecimal():
+            return is_root(user)
+        with self._turn(image.id):
+            if image.id not in self._accounts:
+                with self._looked_into(image, labels) as container:
+                    self._accounts[image.id] = self._engine.read_file(container, _ACCOUNTS)
+            accounts = self._accounts[image.id]
+        return accounts is None or is_root_among(accounts, user)
+
+    @contextmanager
+    def _looked_into(self, image: Image, labels: dict[str, str]) -> Generator[str]:
+        """Give a container of an image that is never started."""
+        container = self._engine.create(
+            image=image.id, entrypoint=[SHELL], labels=labels, host={"network_mode": "none"}
+        )
+        try:
+            yield container
+        finally:
+            self._engine.remove(container)
 
     def _turn(self, name: str) -> threading.Lock:
         with self._lock:

