@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from attune_cli.pages import Page
 
 REPOSITORY = Path(__file__).parents[2]
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)

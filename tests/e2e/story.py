@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 """How long a condition may take on a loaded machine before a story fails. Never waited for in full."""
 
 

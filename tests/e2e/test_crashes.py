@@ -24,6 +24,7 @@ def test_the_next_command_settles_a_killed_run_and_nothing_of_it_is_left(run: Ru
     script = f"echo begun; (setsid sleep {seconds} &) ; sleep {seconds}"
     with Attune("run", "exec", "--", "sh", "-c", script) as attune:
         until(lambda: len(processes_with(seconds)) == 2, "the run and its daemon")
+        until(lambda: run("execution", "logs", "1").stdout, "what it said, in its log")
         attune.signal(signal.SIGKILL)
         assert attune.end()[0] == -signal.SIGKILL
     listed = run("execution", "list", "-j")
