@@ -86,6 +86,7 @@ def show(context: Context, refs: Refs) -> None:
         "attune pack install ./greenhouse --link",
         "attune pack install https://example.com/packs/greenhouse.git --ref v1.2.0",
         "attune pack install greenhouse-1.2.0.tar.gz --upgrade",
+        "attune pack install https://example.com/packs/greenhouse-1.2.0.tar.gz",
     ],
 )
 def install(

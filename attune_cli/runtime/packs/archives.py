@@ -34,6 +34,7 @@ _HEADER_BYTES = 4096
 _MAX_STREAM_BYTES = MAX_TOTAL_BYTES + MAX_ENTRIES * _HEADER_BYTES
 
 ZIP_SUFFIX = ".zip"
+ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ZIP_SUFFIX)
 
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 """First two bytes of a compressed stream → what reads it."""

@@ -1,6 +1,6 @@
 """Getting a pack from where it is into the home: copied whole, then moved into place by one rename (domain.md 1.3).
 
-A source is a folder, an archive, or a git repository. Its content is staged inside `home/packs`, checked by
+A source is a folder, an archive, the URL of one, or a git repository. Its content is staged inside `home/packs`, checked by
 the caller, and placed in `packs/<ref>/<digest>/`; what is not placed is removed.
 """
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import Detail, NotFoundError, UsageError
+from attune_cli.runtime.packs.archives import ARCHIVE_SUFFIXES, unpack
+from attune_cli.runtime.packs.downloads import download, is_archive_url, shown
 from attune_cli.runtime.packs.files import EXECUTABLE_MODE, FILE_MODE, FOLDER_MODE, list_files
 from attune_cli.runtime.packs.repositories import fetch, is_repository, without_password
 from attune_cli.runtime.packs.source import MANIFEST_NAMES
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from attune_cli.config import Home
     from attune_cli.runtime.packs.files import PackFile
 
-ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 DIGEST_CHARACTERS = 16
 
 
@@ -52,7 +53,7 @@ def staged(
     link: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> Generator[StagedPack]:
-    """Stage a pack from a folder, an archive or a git URL (`ref`, or `URL#ref`: branch, tag or commit).
+    """Stage a pack from a folder, an archive or its URL, or a git URL (`ref`, or `URL#ref`: branch, tag or commit).
 
     Raises NotFoundError, or UsageError for what cannot be a pack.
     """
@@ -103,11 +104,11 @@ def _is_alive(pid: int) -> bool:
 
 def _fetched(source: str, ref: str | None, temporary: Path, report: Callable[[str], None]) -> Path:
     """Return a folder with the source's content."""
-    if source.startswith(("http://", "https://")) and source.lower().endswith(ARCHIVE_SUFFIXES):
-        raise UsageError(
-            f"'{without_password(source)}' is an archive elsewhere; archives are installed from files",
-            hint=f"curl -fLO {without_password(source)}",
-        )
+    if is_archive_url(source):
+        if ref is not None:
+            raise UsageError(f"--ref names a version of a git repository, and '{shown(source)}' is an archive")
+        report(f"fetching {shown(source)}")
+        return unpack(download(source, temporary), temporary / "archive")
     if is_repository(source):
         report(f"fetching {without_password(source)}")
         return fetch(source, ref, temporary / "repository")
@@ -116,8 +117,6 @@ def _fetched(source: str, ref: str | None, temporary: Path, report: Callable[[st
     if ref is not None:
         raise UsageError(f"--ref names a version of a git repository, and '{source}' is none")
     if Path(source).is_file() and source.lower().endswith(ARCHIVE_SUFFIXES):
-        from attune_cli.runtime.packs.archives import unpack
-
         report(f"unpacking {source}")
         return unpack(Path(source), temporary / "archive")
     return _existing_folder(source)
@@ -132,7 +131,7 @@ def _existing_folder(source: str) -> Path:
             f"'{source}' is neither a pack folder nor an archive (.tar, .tar.gz, .tgz, .zip)",
             hint="attune pack install --help",
         )
-    raise NotFoundError(f"no pack at '{source}'", hint="attune pack install FOLDER, ARCHIVE or GIT-URL")
+    raise NotFoundError(f"no pack at '{source}'", hint="attune pack install FOLDER, ARCHIVE or URL")
 
 
 def _pack_root(folder: Path) -> Path:
@@ -151,6 +150,8 @@ def _has_manifest(folder: Path) -> bool:
 
 
 def _written(source: str, ref: str | None) -> str:
+    if is_archive_url(source):
+        return shown(source)
     if is_repository(source):
         return without_password(source) + (f"#{ref}" if ref else "")
     place = str(Path(source).expanduser().resolve())
