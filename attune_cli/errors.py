@@ -10,7 +10,9 @@ AttuneError                  70  internal, unless a branch below says otherwise
 ├── NeedsAnswerError          7  a run stopped at an inquiry
 ├── PendingError              8  still going on when waiting was over
 ├── TimedOutError           124  the run reached its own time limit
-└── CancelledError          130  Ctrl-C, or the run was cancelled
+├── HungUpError             129  SIGHUP: the terminal was closed
+├── CancelledError          130  Ctrl-C, or the run was cancelled
+└── TerminatedError         143  SIGTERM
 """
 
 from __future__ import annotations
@@ -107,9 +109,19 @@ class TimedOutError(AttuneError):
     default_code = "timeout"
 
 
+class HungUpError(AttuneError):
+    exit_code = 129
+    default_code = "hangup"
+
+
 class CancelledError(AttuneError):
     exit_code = 130
     default_code = "cancelled"
+
+
+class TerminatedError(AttuneError):
+    exit_code = 143
+    default_code = "terminated"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -69,18 +70,21 @@ class Terminal:
         _write(visible(question))
         try:
             while b"\n" not in self._typed:
-                if not select.select([self._number], [], [], _LOOK_SECONDS)[0]:
+                if select.select([self._number], [], [], _LOOK_SECONDS)[0]:
+                    self._read()
+                else:
                     self._withdraw_if_unwanted()
-                    continue
-                part = os.read(self._number, _LINE_BYTES)
-                if not part:
-                    raise LeftError
-                self._typed += part
-        except (KeyboardInterrupt, OSError) as error:
+        except (LeftError, KeyboardInterrupt, OSError) as error:
             _write("\n")
             raise LeftError from error
         line, _, self._typed = self._typed.partition(b"\n")
         return line
+
+    def _read(self) -> None:
+        part = os.read(self._number, _LINE_BYTES)
+        if not part:
+            raise LeftError
+        self._typed += part
 
     def _withdraw_if_unwanted(self) -> None:
         reason = self._unwanted()
@@ -142,6 +146,21 @@ def forget_typed() -> None:
 
     with suppress(termios.error):
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def lose_terminal() -> bool:
+    """Tell whether the terminal was closed; from then on what is written to it goes nowhere, and is no fault."""
+    import termios
+
+    lost = False
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        try:
+            termios.tcgetattr(stream.fileno())
+        except (termios.error, OSError, ValueError) as error:
+            if error.args and error.args[0] == errno.EIO:
+                os.dup2(os.open(os.devnull, os.O_RDWR), stream.fileno())
+                lost = True
+    return lost
 
 
 def is_in_front() -> bool:

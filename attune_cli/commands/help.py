@@ -29,13 +29,11 @@ _CODES = (
     Column("MEANING", "description", kind="text"),
 )
 
-# Codes that no error class has: success, a bug, and the shell's way to say that a signal ended a process.
+# Codes that no error class has: success, a bug, and the shell's way to say that a pipe was closed.
 _OTHER_CODES = (
     (errors.EXIT_OK, "ok", "done; the run completed; a list may be empty"),
     (errors.EXIT_INTERNAL, "internal", "a bug in attune; the report is named on stderr"),
-    (129, "hangup", "SIGHUP"),
     (errors.EXIT_CLOSED_PIPE, "closed_pipe", "the reader of stdout has gone"),
-    (143, "terminated", "SIGTERM"),
 )
 
 

@@ -6,20 +6,39 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, get_args
 
-from attune_cli.errors import CancelledError, ConflictError, NeedsAnswerError
+from attune_cli.errors import (
+    AttuneError,
+    CancelledError,
+    ConflictError,
+    HungUpError,
+    NeedsAnswerError,
+    TerminatedError,
+)
+from attune_cli.running.leaving import AtOnce
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
 from attune_cli.runtime.store import inquiries
+from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from attune_cli.context import Context
+    from attune_cli.running.leaving import Leaving
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.model.inquiries import Inquiry
     from attune_cli.runtime.store.database import Store
 
 OnInquiry = Literal["prompt", "wait", "fail"]
 ON_INQUIRY: tuple[OnInquiry, ...] = get_args(OnInquiry)
+
+LEFT_OPEN = (CancelledError, HungUpError, NeedsAnswerError, TerminatedError)
+"""What is raised when a question is left open, and what waits for its answer with it."""
+
+_ERRORS: dict[int, type[AttuneError]] = {
+    signal.SIGHUP: HungUpError,
+    signal.SIGINT: CancelledError,
+    signal.SIGTERM: TerminatedError,
+}
 
 
 def on_inquiry_of(context: Context, given: OnInquiry | None) -> OnInquiry:
@@ -41,13 +60,22 @@ class Asking:
         name: str | None = None,
         give_up_seconds: float | None = None,
         unwanted: Callable[[], object] = lambda: None,
+        make_room: Callable[[], None] = lambda: None,
+        leaving: Leaving | None = None,
     ) -> None:
-        """`unwanted` is called now and then while somebody types; what it raises ends the asking."""
+        """`unwanted` is called now and then while somebody types; what it raises ends the asking.
+
+        `make_room` takes away what is drawn on the terminal, before anything is said there.
+        """
         self._context = context
         self._store = store
         self._mode: OnInquiry = mode
         self._name = name
         self._unwanted = unwanted
+        self._make_room = make_room
+        self._leaving = leaving or AtOnce()
+        self._left: _Left | None = None
+        """The question that this command goes away from, as soon as it may."""
         self._give_up = None if give_up_seconds is None else monotonic_seconds() + give_up_seconds
         self._told: set[int] = set()
         self._version = -1
@@ -55,9 +83,13 @@ class Asking:
     def look_after(self, waiting: Sequence[Execution]) -> None:
         """Do what is to be done about questions that are new. Mostly it costs next to nothing.
 
-        Raises NeedsAnswerError where nobody is to be asked, and CancelledError when who was asked went away: the
+        Raises NeedsAnswerError where nobody is to be asked, and others of LEFT_OPEN when who was asked went away: the
         question stays open.
         """
+        if self._left is not None:
+            if self._leaving.is_over():
+                raise self._left.error()
+            return
         version = self._store.data_version()
         if version == self._version:
             return
@@ -68,24 +100,37 @@ class Asking:
             for inquiry in pending:
                 if inquiry.id in self._told:
                     continue
-                if self._mode == "fail":
-                    raise NeedsAnswerError(_open(inquiry, execution), hint=_HINT.format(inquiry.id))
                 if self._mode == "wait":
                     self._tell(inquiry)
                     continue
-                self._ask(inquiry, execution)
+                if self._mode == "fail":
+                    self._leave(_Left(inquiry, execution.id, NeedsAnswerError))
+                else:
+                    self._ask(inquiry, execution)
                 self._version = -1  # meanwhile the others may have been answered
                 return
+
+    def check(self) -> None:
+        """Raise NeedsAnswerError when what is over was cancelled because it had asked."""
+        if self._left is not None and self._leaving.has_cancelled:
+            raise self._left.error(was_cancelled=True)
 
     def _tell(self, inquiry: Inquiry, why: str = "") -> None:
         self._told.add(inquiry.id)
         first_line = inquiry.prompt.partition("\n")[0]
+        self._make_room()
         self._context.out.note(f"waiting for an answer to inquiry {inquiry.id}: {first_line}{why}")
         self._context.out.note(f"  attune inquiry respond {inquiry.id}")
 
     def _ask(self, inquiry: Inquiry, execution: Execution) -> None:
         """Ask here; what others answer meanwhile, or what runs out of time, is withdrawn."""
-        from attune_cli.answering.terminal import LeftError, WithdrawnError, forget_typed, is_in_front
+        from attune_cli.answering.terminal import (
+            LeftError,
+            WithdrawnError,
+            forget_typed,
+            is_in_front,
+            lose_terminal,
+        )
         from attune_cli.running.questions import answer, read_question
 
         question = read_question(self._context, self._store, inquiry, self._name)
@@ -93,16 +138,18 @@ class Asking:
             self._tell(inquiry, f" ({question.refused})" if question.refused else "")
             return
         out = self._context.out
+        received: list[int] = []
+        self._make_room()
+        forget_typed()
         try:
-            forget_typed()
-            with _interrupts():
+            with _left_by_signals(received):
                 answered = answer(
                     self._context, self._store, question, name=self._name, unwanted=self._why_unwanted,
                     shows_lines=inquiry.execution != execution.id,
                 )  # fmt: skip
-        except (LeftError, KeyboardInterrupt) as error:
-            told, hint = _open(inquiry, execution), _HINT.format(inquiry.id)
-            raise CancelledError(told, code="left_open", hint=hint) from error
+        except LeftError:
+            kind = _ERRORS[received[0]] if received else CancelledError
+            self._leave(_Left(inquiry, execution.id, HungUpError if lose_terminal() else kind))
         except (WithdrawnError, ConflictError) as withdrawn:
             self._told.add(inquiry.id)
             out.note(str(withdrawn))
@@ -112,24 +159,59 @@ class Asking:
             else:
                 out.note(f"inquiry {inquiry.id} answered")
 
+    def _leave(self, left: _Left) -> None:
+        """Go away from a question, which stays open; what else is on here may take its time to end."""
+        self._left = left
+        self._leaving.begin(left.inquiry, left.execution, may_cancel=left.kind is NeedsAnswerError)
+
     def _why_unwanted(self) -> str | None:
         self._unwanted()
         over = self._give_up is not None and monotonic_seconds() > self._give_up
         return "waiting is over" if over else None
 
 
-_HINT = "attune inquiry respond {} --wait"
+@immutable
+class _Left:
+    """A question that stays open, of which execution it was found, and how it is to be told."""
 
+    inquiry: Inquiry
+    execution: int
+    kind: type[AttuneError]
 
-def _open(inquiry: Inquiry, execution: Execution) -> str:
-    return f"inquiry {inquiry.id} stays open, and execution {execution.id} waits for its answer"
+    def error(self, *, was_cancelled: bool = False) -> AttuneError:
+        number = self.inquiry.id
+        first_line = self.inquiry.prompt.partition("\n")[0]
+        if was_cancelled:
+            return self.kind(
+                f"execution {self.execution} was cancelled, because it waited for an answer (--on-inquiry fail): "
+                f"{first_line}",
+                hint=f"--on-inquiry wait lets it wait for: attune inquiry respond {number}",
+            )
+        told = f"inquiry {number} stays open, and execution {self.execution} waits for its answer"
+        if self.kind is NeedsAnswerError:
+            told += f" (--on-inquiry fail): {first_line}"
+        code = None if self.kind is NeedsAnswerError else "left_open"
+        return self.kind(told, code=code, hint=f"attune inquiry respond {number} --wait")
 
 
 @contextmanager
-def _interrupts() -> Generator[None]:
-    """At a prompt Ctrl-C leaves the prompt; elsewhere it may mean something else."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _left_by_signals(received: list[int]) -> Generator[None]:
+    """Let signals that elsewhere cancel what runs leave a prompt, and note those that did.
+
+    Who has left may close the terminal: that is heard no more.
+    """
+    from attune_cli.answering.terminal import LeftError
+
+    def leave(number: int, _frame: object) -> None:
+        received.append(number)
+        raise LeftError
+
+    before = {number: signal.signal(number, leave) for number in _ERRORS}
     try:
         yield
+    except LeftError:
+        before[signal.SIGHUP] = signal.SIG_IGN
+        raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from attune_cli.running.asking import LEFT_OPEN
 from attune_cli.running.follow import LOOK_SECONDS, WAITING_SECONDS, Follower, LogCopier, read_in
 from attune_cli.running.tree_parts import TreeParts, is_of_task
 from attune_cli.running.tree_views import NoView
@@ -99,6 +100,10 @@ class TreeFollower(Follower):
                 if not copied and not changes:
                     self.look_after([execution])
                     self.wait(LOOK_SECONDS if self._copiers else WAITING_SECONDS)
+        except LEFT_OPEN:
+            with self.store.read(SystemClock().now()) as tx:
+                view.leave(tx, read_in(tx, execution_id))
+            raise
         finally:
             view.make_room()
 

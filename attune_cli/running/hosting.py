@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import CancelledError, NeedsAnswerError, PendingError
-from attune_cli.running.asking import Asking, on_inquiry_of
+from attune_cli.errors import PendingError
+from attune_cli.running.asking import LEFT_OPEN, Asking, on_inquiry_of
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended, present
-from attune_cli.running.follow import LOOK_SECONDS, WAITING_SECONDS, Follower, sinks
+from attune_cli.running.follow import LOOK_SECONDS, Follower, sinks
+from attune_cli.running.leaving import AsHost
 from attune_cli.running.preparing import Preparations
 from attune_cli.runtime.clock import SystemClock, pause
 from attune_cli.runtime.engine.doorbell import ring_host
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
     from attune_cli.context import Context
     from attune_cli.running.follow import Sink
+    from attune_cli.running.leaving import Leaving
     from attune_cli.running.options import RunOptions
+    from attune_cli.running.tree_views import TreeView
     from attune_cli.runtime.engine.lease import Daemon
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.services.logs import StreamName
@@ -49,6 +52,13 @@ class Work:
     store: Store
     name: str
     options: RunOptions
+    views: list[TreeView] = field(default_factory=list["TreeView"])
+    """What is drawn on the terminal, below the lines."""
+
+    def make_room(self) -> None:
+        """Take away what is drawn, so that something may be said on the terminal."""
+        for view in self.views:
+            view.make_room()
 
     def targets(self) -> dict[StreamName, Sink]:
         """Where the output goes live: to our streams as text; to stderr when stdout holds a document."""
@@ -79,14 +89,16 @@ class Work:
         attendant: Attendant,
         *,
         failing: Callable[[], object] = lambda: None,
+        leaving: Leaving | None = None,
     ) -> Execution:
         """Follow an execution to its end, or until --wait-timeout; asks here what it asks, where it may.
 
-        `failing` raises when there is nothing to be waited for any more.
+        `failing` raises when there is nothing to be waited for any more; `leaving` is how to go away from a question.
         """
         asking = Asking(
             self.context, store, mode=on_inquiry_of(self.context, self.options.on_inquiry),
             name=self.options.person, give_up_seconds=self.options.wait_timeout_seconds, unwanted=failing,
+            make_room=self.make_room, leaving=leaving,
         )  # fmt: skip
 
         def look_after(waiting: Sequence[Execution]) -> None:
@@ -106,13 +118,15 @@ class Work:
             **more,
         )
         try:
-            return follower.follow(execution_id)
-        except NeedsAnswerError:
+            execution = follower.follow(execution_id)
+            asking.check()
+        except LEFT_OPEN:
             if not self.context.out.is_text:
                 with store.read(SystemClock().now()) as tx:
                     record = show(tx, str(execution_id))
                 self.context.out.record(record)
             raise
+        return execution
 
     def _follower(self, store: Store, execution_id: int) -> tuple[type[Follower], dict[str, Any]]:
         """Return what follows an execution, and what it needs besides: a workflow's tasks are shown."""
@@ -122,7 +136,9 @@ class Work:
         from attune_cli.running.follow_tree import TreeFollower
         from attune_cli.running.tree_views import view_for
 
-        return TreeFollower, {"view": view_for(self.context)}
+        view = view_for(self.context)
+        self.views.append(view)
+        return TreeFollower, {"view": view}
 
 
 def run_here(work: Work, submission: Submission) -> int:
@@ -131,7 +147,7 @@ def run_here(work: Work, submission: Submission) -> int:
     with InlineHost(context.home, context.settings, work.store) as host:
         started: list[int] = []
         # Before there is a run: a signal that comes while it starts is to cancel it as well.
-        with cancelled_by_signals(host, started, context) as received:
+        with cancelled_by_signals(host, started, context, make_room=work.make_room) as received:
             submitted = host.request(
                 lambda tx: submit(tx, submission, settings=context.settings, sealer=host.sealer, host=host.id)
             ).result()
@@ -141,38 +157,11 @@ def run_here(work: Work, submission: Submission) -> int:
             started.append(submitted.id)
             if received:
                 host.cancel_tree(submitted.id, signal.Signals(received[0]).name)
-            execution = _follow_or_leave(host, work, submitted.id, received)
+            execution = _follow_in(host, work, submitted.id, received)
     return present(context, execution, work.options, received)
 
 
-def _follow_or_leave(host: InlineHost, work: Work, execution_id: int, received: Sequence[int]) -> Execution:
-    """Follow an execution; when its question is left open, what else is on in its tree ends before this host does."""
-    try:
-        return follow_in(host, work, execution_id)
-    except (CancelledError, NeedsAnswerError):
-        let_end(host, work.context)
-        if not received:
-            raise
-    cancelled = replace(work, options=replace(work.options, no_logs=True, on_inquiry="wait"))
-    return follow_in(host, cancelled, execution_id)
-
-
-def let_end(host: InlineHost, context: Context) -> None:
-    """Start nothing more, and wait for what is on."""
-    host.drain()
-    others = host.count_running()
-    if others:
-        told = (
-            "1 other run of it goes on and ends"
-            if others == 1
-            else f"{others} other runs of it go on and end"
-        )
-        context.out.note(f"{told} first; once more to cancel all")
-    while host.count_running():
-        host.wait(WAITING_SECONDS)
-
-
-def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:
+def _follow_in(host: InlineHost, work: Work, execution_id: int, received: Sequence[int]) -> Execution:
     """Follow an execution that `host` runs, or runs when its own host dies, with a connection of our own."""
 
     def take(orphan: int) -> None:
@@ -181,21 +170,30 @@ def follow_in(host: InlineHost, work: Work, execution_id: int) -> Execution:
     reading = connect_again(work.context.home, work.context.settings)
     try:
         attendant = Attendant(work.context, reading, adopt=take, own_host=host.id)
-        return work.follow(reading, execution_id, host.wait, attendant, failing=host.check)
+        leaving = AsHost(host, reading, work.context, received, make_room=work.make_room)
+        return work.follow(reading, execution_id, host.wait, attendant, failing=host.check, leaving=leaving)
     finally:
         reading.close()
 
 
 def cancelled_by_signals(
-    host: InlineHost, execution_ids: list[int], context: Context
+    host: InlineHost,
+    execution_ids: list[int],
+    context: Context,
+    *,
+    make_room: Callable[[], None] = lambda: None,
 ) -> AbstractContextManager[list[int]]:
     """Turn the first SIGINT, SIGTERM or SIGHUP into a cancel, a second one into an end at once."""
+
+    def tell() -> None:
+        make_room()
+        context.out.note("stopping; once more to kill it at once")
 
     def cancel(reason: str) -> None:
         for execution_id in execution_ids:
             host.cancel_tree(execution_id, reason)
 
-    return _signals(cancel, host.hurry, lambda: context.out.note("stopping; once more to kill it at once"))
+    return _signals(cancel, host.hurry, tell)
 
 
 @contextmanager
@@ -251,11 +249,16 @@ def run_in_daemon(work: Work, submission: Submission, daemon: Daemon) -> int:
             executions.request_cancel_tree(tx, submitted.id, reason)
         ring_host(context.home.hosts, daemon.host)
 
+    def tell() -> None:
+        work.make_room()
+        context.out.note("stopping; once more not to wait")
+
     def leave() -> None:
+        work.make_room()
         context.out.note(f"execution {submitted.id} goes on: attune execution wait {submitted.id}")
 
     attendant = Attendant(context, work.store, adopt=lambda orphan: start_background_host(context, orphan))
-    with _signals(cancel, leave, lambda: context.out.note("stopping; once more not to wait")) as received:
+    with _signals(cancel, leave, tell) as received:
         execution = work.follow(work.store, submitted.id, _pause_shortly, attendant)
     return present(context, execution, work.options, received)
 

@@ -72,7 +72,7 @@ class StatusLines:
 
 
 class LiveTree:
-    """The tree of an execution, drawn again as it changes. Not while a question is open: that is asked there."""
+    """The tree of an execution, drawn again as it changes."""
 
     def __init__(self, context: Context) -> None:
         from attune_cli.running.drawing.marks import marks_here
@@ -109,9 +109,6 @@ class LiveTree:
         from attune_cli.runtime.services.workflow_trees import tree
 
         record = executions.show(tx, str(execution.id))
-        if record["pending_inquiry"] is not None:
-            self._region.erase()
-            return
         drawing = TreeDrawing(
             width=get_terminal_size().columns - 1,
             marks=self._marks,

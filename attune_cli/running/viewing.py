@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import CancelledError, NeedsAnswerError, PendingError, RunFailedError, UsageError
+from attune_cli.errors import PendingError, RunFailedError, UsageError
 from attune_cli.running.asking import Asking
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended
@@ -22,7 +22,8 @@ from attune_cli.running.follow import (
     read_in,
     sinks,
 )
-from attune_cli.running.hosting import cancelled_by_signals, let_end, start_background_host
+from attune_cli.running.hosting import cancelled_by_signals, start_background_host
+from attune_cli.running.leaving import AsHost
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, rfc3339
 from attune_cli.runtime.host import connect_again, open_store
 from attune_cli.runtime.inline_host import InlineHost
@@ -266,16 +267,12 @@ def _wait_as_host(
 
     with InlineHost(context.home, context.settings, store) as host:
         attendant = Attendant(context, reading, adopt=take, own_host=host.id)
-        asking = Asking(context, reading, mode=on_inquiry, name=name, unwanted=host.check)
-        waiting = Waiting(reading, found, any_one, attendant, asking)
         with cancelled_by_signals(host, taken, context) as received:
-            try:
-                ended = waiting.until_over(host.wait)
-            except (CancelledError, NeedsAnswerError):
-                let_end(host, context)
-                if not received:
-                    raise
-                ended = replace(waiting, asking=Asking(context, reading, mode="wait")).until_over(host.wait)
+            asking = Asking(
+                context, reading, mode=on_inquiry, name=name, unwanted=host.check,
+                leaving=AsHost(host, reading, context, received),
+            )  # fmt: skip
+            ended = Waiting(reading, found, any_one, attendant, asking).until_over(host.wait)
     reading.close()
     return _tell_ends(context, ended, received)
 
@@ -299,6 +296,7 @@ class Waiting:
                 now = [executions.last_attempt(tx, read_in(tx, one.id)) for one in self.found]
             ended = [one for one in now if one.status.is_terminal]
             if len(ended) == len(now) or (self.any_one and ended):
+                self.asking.check()
                 return ended
             live = [one for one in now if not one.status.is_terminal]
             if self.give_up_seconds is not None and monotonic_seconds() - started > self.give_up_seconds:

@@ -121,9 +121,9 @@ class InlineHost:
         """Start nothing more. What waits then, and what has not started, is nobody's when this host ends."""
         self.request(lambda _tx: self._engine.drain()).result()
 
-    def count_running(self) -> int:
-        """Return how many runs this host has under way."""
-        return self.request(lambda tx: len(self._running(tx))).result()
+    def running(self) -> list[int]:
+        """Return the executions that this host has under way."""
+        return self.request(lambda tx: [one.id for one in self._running(tx)]).result()
 
     def hurry(self) -> None:
         """Leave without grace: what still runs is killed at once."""

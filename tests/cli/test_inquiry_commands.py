@@ -42,7 +42,7 @@ def test_a_run_that_may_not_wait_leaves_its_question_open_and_says_how_to_go_on(
     result = run("run", "action", "core.ask", "prompt=Ship it?", "--on-inquiry", "fail")
     assert result.exit_code == 7
     assert result.stderr == (
-        "error: inquiry 1 stays open, and execution 1 waits for its answer\n"
+        "error: inquiry 1 stays open, and execution 1 waits for its answer (--on-inquiry fail): Ship it?\n"
         "hint: attune inquiry respond 1 --wait\n"
     )
     result = run("run", "action", "core.ask", "prompt=And this?", "--on-inquiry", "fail", "-j")

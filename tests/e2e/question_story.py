@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,3 +21,11 @@ def inquiry(run: Run, word: str) -> dict[str, Any]:
 
 def pending(run: Run) -> list[str]:
     return run("inquiry", "list", "--pending", "-q").stdout.split()
+
+
+def host_of(run: Run, number: int) -> str | None:
+    """Return the host that entered the last step of an execution's timeline, None while nobody owns it."""
+    connection = sqlite3.connect(run("db", "path").stdout.strip())
+    (host,) = connection.execute("SELECT host FROM execution WHERE id = ?", (number,)).fetchone()
+    connection.close()
+    return host

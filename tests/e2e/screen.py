@@ -42,7 +42,7 @@ class Screen:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._mine)
+        self.close()
 
     def until(self, text: str) -> Self:
         """Wait until a text is shown after what was waited for before."""
@@ -60,6 +60,12 @@ class Screen:
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def close(self) -> None:
+        """Close the terminal, as who closes its window does."""
+        if self._mine >= 0:
+            os.close(self._mine)
+        self._mine = -1
 
     def is_echoing(self) -> bool:
         """Tell whether the terminal shows what is typed."""

@@ -64,6 +64,7 @@ class Attune:
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "attune_cli", *arguments],
+            bufsize=0,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -79,6 +80,16 @@ class Attune:
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def until(self, line: str) -> str:
+        """Wait until it has written a line to stderr; returns what it wrote there so far."""
+        assert self.process.stderr is not None
+        told = ""
+        for raw in iter(self.process.stderr.readline, b""):
+            told += raw.decode()
+            if told.endswith(line):
+                return told
+        raise AssertionError(f"waited in vain for {line!r} in {told!r}")
 
     def end(self) -> tuple[int, str, str]:
         """Wait for its end; returns exit code, stdout and stderr."""

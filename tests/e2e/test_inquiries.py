@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.daemon_story import serving
-from tests.e2e.question_story import ATTUNE, PROMPT, SHIP, inquiry, pending
+from tests.e2e.question_story import ATTUNE, PROMPT, SHIP, host_of, inquiry, pending
 from tests.e2e.screen import Screen
 from tests.e2e.story import Attune, show, until
 
@@ -31,37 +30,6 @@ attune inquiry watch -o jsonl | while read -r question; do
   attune inquiry respond "$(jq .id <<<"$question")" --approve --comment "by the bot"
 done
 """
-
-
-def host_of(run: Run, number: int) -> str | None:
-    """Return the host that entered the last step of an execution's timeline, None while nobody owns it."""
-    connection = sqlite3.connect(run("db", "path").stdout.strip())
-    (host,) = connection.execute("SELECT host FROM execution WHERE id = ?", (number,)).fetchone()
-    connection.close()
-    return host
-
-
-def install_workflow(run: Run, tmp_path: Path, gate: Path) -> None:
-    """Install `way.go`: it asks, and beside that waits for `gate`; something follows each of both."""
-    actions = tmp_path / "way" / "actions"
-    (actions / "workflows").mkdir(parents=True)
-    (tmp_path / "way" / "pack.yaml").write_text("ref: way\nversion: 1.0.0\nlabel: Way\n")
-    (actions / "say.yaml").write_text(
-        "ref: way.say\nlabel: Say\nrunner_type: shell\nentry_point: say.sh\nparameter_format: dotenv\n"
-        "parameters:\n  what: {type: string, required: true}\n  file: {type: string, default: /}\n"
-    )
-    (actions / "say.sh").write_text(
-        'eval "$(cat)"\nwhile [ ! -e "$file" ]; do sleep 0.05; done\necho "$what"\n'
-    )
-    (actions / "workflows" / "go.yaml").write_text(
-        "ref: way.go\nlabel: Go\nversion: 1.0.0\ntasks:\n"
-        "  - {name: ask, action: core.ask, input: {prompt: Go on?}, next: [{do: [end]}]}\n"
-        f"  - {{name: beside, action: way.say, input: {{what: beside, file: {gate}}}, next: [{{do: [after]}}]}}\n"
-        "  - {name: after, action: way.say, input: {what: after}}\n"
-        "  - {name: end, action: way.say, input: {what: end}}\n"
-    )
-    result = run("pack", "install", str(tmp_path / "way"))
-    assert result.exit_code == 0, result.stderr
 
 
 # --- at the terminal of a run
@@ -93,52 +61,6 @@ def test_a_question_from_inside_a_run_comes_after_what_was_written_before(run: R
     assert show(run, "2")["parent"] == 1
 
 
-def test_ctrl_c_at_a_prompt_leaves_the_question_open_and_whoever_answers_goes_on(run: Run) -> None:
-    with Screen(*SHIP) as screen:
-        screen.until(PROMPT)
-        screen.signal(signal.SIGINT)
-        screen.until("inquiry 1 stays open, and execution 1 waits for its answer")
-        screen.until("attune inquiry respond 1 --wait")
-        assert screen.end() == 130
-    assert (pending(run), show(run, "1")["status"], host_of(run, 1)) == (["1"], "running", None)
-    with Screen("inquiry", "respond", "1", "--wait") as screen:
-        screen.until(PROMPT).type("y\n").until("execution 1 of core.ask completed")
-        assert screen.end() == 0
-
-
-def test_the_end_of_the_input_at_a_prompt_leaves_it_as_well(run: Run) -> None:
-    with Screen(*SHIP) as screen:
-        screen.until(PROMPT).type("\x04").until("inquiry 1 stays open")
-        assert screen.end() == 130
-    assert pending(run) == ["1"]
-
-
-def test_what_else_is_on_ends_before_its_host_leaves(run: Run, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    script = (
-        f"{ATTUNE} run action core.ask --on-inquiry fail; until [ -e {gate} ]; do sleep 0.05; done; echo done"
-    )
-    with Screen("run", "exec", "--", "sh", "-c", script) as screen:
-        screen.until(PROMPT)
-        screen.signal(signal.SIGINT)
-        screen.until("1 other run of it goes on and ends first; once more to cancel all")
-        gate.touch()
-        assert screen.end() == 130
-    assert show(run, "1")["status"] == "completed"
-    assert pending(run) == ["1"]
-
-
-def test_a_second_ctrl_c_cancels_what_else_is_on_and_the_question(run: Run) -> None:
-    with Screen("run", "exec", "--", "sh", "-c", f"{ATTUNE} run action core.ask") as screen:
-        screen.until(PROMPT)
-        screen.signal(signal.SIGINT)
-        screen.until("once more to cancel all")
-        screen.signal(signal.SIGINT)
-        screen.until("execution 1 of exec.sh was cancelled")
-        assert screen.end() == 130
-    assert inquiry(run, "1")["status"] == "cancelled"
-
-
 def test_a_prompt_is_withdrawn_when_somebody_else_answers(run: Run) -> None:
     with Screen(*SHIP) as screen:
         screen.until(PROMPT).type("half a wo")
@@ -167,26 +89,6 @@ def test_who_may_not_answer_is_told_who_may_and_waits(run: Run) -> None:
         screen.until("waiting for an answer to inquiry 1: Ship it? (it is assigned to anna, not to ben)")
         assert run("inquiry", "respond", "1", "--approve", "--as", "anna").exit_code == 0
         assert screen.end() == 0
-
-
-def test_a_workflow_left_at_a_prompt_ends_what_is_on_and_begins_nothing_more(
-    run: Run, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    install_workflow(run, tmp_path, gate)
-    with Screen("run", "way.go") as screen:
-        screen.until("Go on?").until(PROMPT)
-        screen.signal(signal.SIGINT)
-        screen.until("1 other run of it goes on and ends first")
-        gate.touch()
-        assert screen.end() == 130
-    ran = json.loads(run("execution", "list", "--action", "way.say", "-j").stdout)
-    assert [one["parameters"]["what"] for one in ran if one["finished_at"]] == ["beside"]
-    with Screen("inquiry", "respond", "1", "--wait") as screen:
-        screen.until("│ beside").until(PROMPT).type("y\n").until("execution 1 of way.go completed")
-        assert screen.end() == 0
-    ran = json.loads(run("execution", "list", "--action", "way.say", "-s", "completed", "-j").stdout)
-    assert sorted(one["parameters"]["what"] for one in ran) == ["after", "beside", "end"]
 
 
 @pytest.mark.usefixtures("nothing_is_left")

@@ -447,6 +447,18 @@ def top_of(tx: Transaction, execution_id: int) -> int:
     return execution_id if row is None else int(row[0])
 
 
+def lineage(tx: Transaction, execution_id: int) -> set[int]:
+    """Return an execution and all above it, up to the top of its tree."""
+    rows = tx.execute(
+        """WITH RECURSIVE above (id, parent) AS (
+              SELECT id, parent FROM execution WHERE id = ?
+              UNION SELECT one.id, one.parent FROM execution AS one JOIN above ON one.id = above.parent)
+            SELECT id FROM above""",
+        (execution_id,),
+    )
+    return {int(row[0]) for row in rows.fetchall()}
+
+
 def depth_of(tx: Transaction, execution_id: int) -> int:
     """Return how many rules stand between an execution and its first cause."""
     row = tx.execute("SELECT depth FROM execution WHERE id = ?", (execution_id,)).fetchone()
