@@ -15,7 +15,7 @@ from attune_cli.runtime.services import inquiries
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.identity import renew
 from tests.engine.question_stage import ask, asking, inquiry_of, respond, shown, told
-from tests.engine.stage import Stage
+from tests.engine.stage import BAD, Stage
 from tests.engine.workflows.stage import WorkflowStage, task
 
 if TYPE_CHECKING:
@@ -407,6 +407,34 @@ def test_what_was_told_in_confidence_is_masked_in_later_runs_of_its_tree_alone(s
     stranger = stage.submit()
     assert stage.runs.jobs[within].secrets == ("90210",)
     assert stage.runs.jobs[stranger].secrets == ()
+
+
+# --- asked from inside a run
+
+
+@pytest.mark.parametrize("how", ["failed", "cancelled", "tried again"])
+def test_what_a_run_asked_that_ends_without_success_is_closed_with_the_reason(stage: Stage, how: str) -> None:
+    work = stage.submit(retry=Retry(count=1 if how == "tried again" else 0))
+    question = ask(stage, parent=work)
+    if how == "cancelled":
+        stage.cancel(work)
+    stage.end(work, BAD)
+    stage.tick()
+    assert stage.status(question) == ["cancelled"]
+    assert (shown(stage)["status"], shown(stage)["comment"]) == (
+        "cancelled", f"execution {work}, which asked, has ended without success",
+    )  # fmt: skip
+    with pytest.raises(ConflictError):
+        respond(stage, "1", YES)
+
+
+def test_what_a_run_left_to_be_answered_outlives_its_good_end(stage: Stage) -> None:
+    work = stage.submit()
+    question = ask(stage, parent=work)
+    stage.end(work)
+    assert stage.status(work, question) == ["completed", "running"]
+    respond(stage, "1", YES)
+    assert stage.status(question) == ["completed"]
 
 
 # --- many

@@ -8,7 +8,7 @@ from attune_cli.runtime.model.entities import QUESTION, Outcome, RunError
 from attune_cli.runtime.model.retry import next_due
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.runners.api import Lost, Standing
-from attune_cli.runtime.store import executions
+from attune_cli.runtime.store import executions, inquiries
 
 if TYPE_CHECKING:
     from attune_cli.runtime.model.actions import Retry
@@ -32,9 +32,13 @@ def end(tx: Transaction, execution: Startable, outcome: Outcome, retry: Retry, *
     """End a run: what was asked to stop is cancelled however it ended; a failure may be tried
     again, unless somebody asked to cancel meanwhile.
 
-    The next attempt is inserted in the same transaction, with the same owner. False when the row is no
+    The next attempt is inserted in the same transaction, with the same owner. What was asked from inside a run that
+    did not end well is closed: nobody waits for it, and another attempt asks again. False when the row is no
     longer as `execution` says: a late end changes nothing.
     """
+    if execution.status is Status.CANCELING or not outcome.succeeded:
+        comment = f"execution {execution.id}, which asked, has ended without success"
+        inquiries.close_asked_from(tx, execution.id, comment=comment)
     if execution.status is Status.CANCELING:
         return executions.finish(tx, execution, Status.CANCELLED, outcome)
     if outcome.succeeded:

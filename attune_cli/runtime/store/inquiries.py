@@ -100,6 +100,16 @@ def close(tx: Transaction, inquiry: int, status: InquiryStatus, *, comment: str 
     )
 
 
+def close_asked_from(tx: Transaction, execution: int, *, comment: str) -> None:
+    """`pending` → `cancelled` for what was asked from inside a run; the executions that wait are due to be told."""
+    tx.execute(
+        """UPDATE inquiry SET status = 'cancelled', due = 0, comment = ?, updated = ?
+           WHERE status = 'pending' AND execution IN (
+             SELECT id FROM execution WHERE parent = ? AND workflow_task IS NULL AND waits AND finished IS NULL)""",
+        (comment, tx.now, execution),
+    )
+
+
 def settled(tx: Transaction, inquiry: int) -> None:
     """Nothing is left to be done for it."""
     tx.execute("UPDATE inquiry SET due = NULL WHERE id = ? AND due IS NOT NULL", (inquiry,))
