@@ -387,6 +387,21 @@ def test_a_secret_answer_is_sealed_and_shown_nowhere(stage: Stage) -> None:
     assert "correct-horse" not in "\n".join(stage.store.connection.iterdump())
 
 
+def test_a_secret_default_is_sealed_from_the_beginning_and_is_the_answer_in_the_end(stage: Stage) -> None:
+    schema = {"user": {"type": "string"}, "pin": {"type": "string", "secret": True}}
+    answer = {"user": "ann", "pin": "90210-90210"}
+    execution = ask(stage, response_schema=schema, default_response=answer, timeout_seconds=60)
+    hidden = {"user": "ann", "pin": REDACTED}
+    assert shown(stage)["default_response"] == stage.row(execution).parameters["default_response"] == hidden
+    stage.advance(61)
+    assert (stage.row(execution).result or {})["response"] == hidden
+    with stage.store.read(stage.clock.now()) as tx:
+        sealed = executions.sealed_result(tx, execution)
+    assert stage.sealer.unseal(sealed or b"") == {"/response/pin": "90210-90210"}
+    stored = "\n".join(stage.store.connection.iterdump())
+    assert "90210-90210" not in stored
+
+
 def test_a_secret_answer_joins_the_secret_output_of_the_action_that_asked(stage: Stage) -> None:
     work = stage.submit()
     outcome = asking({"response_schema": {"pin": {"type": "string", "secret": True}}}, token=REDACTED)

@@ -6,15 +6,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.runtime.clock import SECOND
+from attune_cli.runtime.model.actions import INQUIRY_RUNNER
 from attune_cli.runtime.model.entities import QUESTION
-from attune_cli.runtime.model.parameters import types_of
+from attune_cli.runtime.model.parameters import normalise, types_of
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from attune_cli.runtime.clock import Instant
-    from attune_cli.runtime.model.actions import Json, Schema
+    from attune_cli.runtime.model.actions import ActionDefinition, Json, Schema
 
 DEFAULT_PROMPT = "Approval required"
 APPROVED = "approved"
@@ -25,6 +26,14 @@ ROLE_PREFIX = "role:"
 def default_schema() -> Schema:
     """Return what an answer has to be where a question does not say."""
     return {APPROVED: {"type": "boolean", "required": True}}
+
+
+def parameters_of(action: ActionDefinition, given: Mapping[str, Json]) -> Schema:
+    """Return how an action's parameters are declared: what a question takes by default is declared as its answer."""
+    if action.runner_type != INQUIRY_RUNNER or "default_response" not in given:
+        return action.parameters
+    answer: dict[str, Any] = {"type": "object", "properties": normalise(given.get("response_schema"))}
+    return {**action.parameters, "default_response": answer}
 
 
 class InquiryStatus(StrEnum):

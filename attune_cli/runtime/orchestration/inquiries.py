@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.inquiries import question_in, without_question
+from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.services import inquiries as service
 from attune_cli.runtime.services.inquiry_settling import cancel_waiting, ended, waiting_result
@@ -43,13 +44,22 @@ class Inquiries:
             return
         running = replace(execution, status=Status.RUNNING, host=host)
         try:
-            question = read_question(json.loads(execution.parameters), strict=False)
+            question = read_question(self._parameters(execution), strict=False)
             limit = execution.timeout_seconds or question.timeout_seconds
-            inquiry = service.ask(tx, running, replace(question, timeout_seconds=limit))
+            asked = replace(question, timeout_seconds=limit)
+            inquiry = service.ask(tx, running, asked, sealer=self._sealer)
         except AttuneError as error:
             executions.finish(tx, running, Status.FAILED, Outcome(succeeded=False, error=_error_of(error)))
             return
         executions.set_result(tx, execution.id, waiting_result(inquiry))
+
+    def _parameters(self, execution: Startable) -> dict[str, Any]:
+        """Return the parameters with the secret values of a default answer in their places."""
+        parameters: dict[str, Any] = json.loads(execution.parameters)
+        if execution.sealed is not None:
+            for pointer, value in self._sealer.unseal(execution.sealed)["parameters"].items():
+                put_at(parameters, pointer, value)
+        return parameters
 
     def ask(self, tx: Transaction, execution: Startable, outcome: Outcome) -> bool:
         """Ask what an action's run ended with; a question that cannot be asked fails it."""
@@ -61,7 +71,7 @@ class Inquiries:
         if not own["data"]:
             del own["data"]
         try:
-            inquiry = service.ask(tx, execution, read_question(question))
+            inquiry = service.ask(tx, execution, read_question(question), sealer=self._sealer)
         except AttuneError as error:
             failure = _error_of(error)
             result = own | {"succeeded": False, "error": failure.message}

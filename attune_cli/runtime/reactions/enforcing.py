@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.model import secret_places
 from attune_cli.runtime.model.entities import REDACTED
+from attune_cli.runtime.model.inquiries import parameters_of
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.services.submission import (
@@ -93,7 +94,7 @@ def carry_out(
         tx,
         enforcement,
         "processed",
-        config=_redacted(job.action.parameters, parameters),
+        config=_redacted(parameters_of(job.action, parameters), parameters),
         execution=started.id,
     )
     return Enforced(enforcement=enforcement, execution=started.id)

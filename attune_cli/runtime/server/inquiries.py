@@ -45,11 +45,12 @@ async def create(request: Request) -> Response:
     """Take in what an execution that goes on asks; it reads the inquiry until there is an answer."""
     caller = _asker(request)
     document = await read_object(request)
+    platform = desk_of(request).platform
 
     def ask(tx: Transaction) -> Record:
         question = read_question(_question(document), others=("execution",))
         asking = _asking(tx, caller, document["execution"])
-        return inquiries.inquiry_record(tx, inquiries.ask(tx, asking, question))
+        return inquiries.inquiry_record(tx, inquiries.ask(tx, asking, question, sealer=platform.sealer))
 
     return one(await desk_of(request).ask(ask), status=201, message="Inquiry created")
 

@@ -36,7 +36,7 @@ from attune_cli.runtime.store.executions import dump
 if TYPE_CHECKING:
     from attune_cli.config import Settings
     from attune_cli.runtime.clock import Instant
-    from attune_cli.runtime.model.actions import Json
+    from attune_cli.runtime.model.actions import Json, Schema
     from attune_cli.runtime.model.inquiries import Question
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.executions import Startable
@@ -55,7 +55,7 @@ _SETTLED_AT_ONCE = 200
 # --- asking
 
 
-def ask(tx: Transaction, execution: Startable, question: Question) -> Inquiry:
+def ask(tx: Transaction, execution: Startable, question: Question, *, sealer: Sealer) -> Inquiry:
     """Insert what a running execution asks. Raises ConflictError when it has asked before, UsageError when nobody
     could ever answer.
     """
@@ -71,8 +71,9 @@ def ask(tx: Transaction, execution: Startable, question: Question) -> Inquiry:
     timeout_at = _timeout_at(question, tx.now)
     if timeout_at is not None and timeout_at <= tx.now:
         raise invalid_question([Detail("timeout_at", "is over already", rfc3339(timeout_at))])
-    asked = replace(question, timeout_at=timeout_at)
-    return _known(tx, inquiries.insert(tx, execution.id, asked, requester=requester))
+    default, sealed = _sealed(question.response_schema, question.default_response, sealer)
+    asked = replace(question, timeout_at=timeout_at, default_response=default)
+    return _known(tx, inquiries.insert(tx, execution.id, asked, requester=requester, sealed=sealed))
 
 
 def _requester(tx: Transaction, execution: Startable) -> str | None:
@@ -211,7 +212,7 @@ def respond(
         )
     answer = _checked(inquiry, response, settings)
     approved = is_approval(inquiry.response_schema, answer)
-    shown, sealed = _sealed(inquiry, answer, sealer)
+    shown, sealed = _sealed(inquiry.response_schema, answer, sealer)
     if inquiry.approvers is not None and not _is_last_vote(
         tx,
         inquiry,
@@ -287,10 +288,10 @@ def _is_last_vote(tx: Transaction, inquiry: Inquiry, vote: Vote) -> bool:
     return is_decided(inquiry, [*given, vote])
 
 
-def _sealed(inquiry: Inquiry, answer: Json, sealer: Sealer) -> tuple[Json, bytes | None]:
+def _sealed(declared: Schema, answer: Json, sealer: Sealer) -> tuple[Json, bytes | None]:
     """Return an answer with its secret values marked, and those by their place in the execution's result."""
     document: dict[str, Any] = {"response": answer}
-    schema = {"response": {"type": "object", "properties": inquiry.response_schema}}
+    schema = {"response": {"type": "object", "properties": declared}}
     pointers = secret_pointers(schema, document)
     if not pointers:
         return answer, None
@@ -308,8 +309,10 @@ def expire(tx: Transaction, inquiry: Inquiry, *, sealer: Sealer) -> None:
     if inquiry.default_response is None:
         inquiries.close(tx, inquiry.id, InquiryStatus.TIMEOUT)
     else:
-        shown, sealed = _sealed(inquiry, inquiry.default_response, sealer)
-        inquiries.respond(tx, inquiry.id, shown, sealed=sealed, responded_by=None, comment=None)
+        default, sealed = inquiry.default_response, inquiry.sealed
+        if sealed is None:  # asked before secret defaults were sealed, or there is none
+            default, sealed = _sealed(inquiry.response_schema, default, sealer)
+        inquiries.respond(tx, inquiry.id, default, sealed=sealed, responded_by=None, comment=None)
 
 
 def cancel(tx: Transaction, word: str, *, reason: str | None, sealer: Sealer) -> Inquiry:

@@ -17,6 +17,7 @@ from attune_cli.runtime.model.actions import (
     RuntimeDefinition,
 )
 from attune_cli.runtime.model.entities import REDACTED, Outcome, RunError
+from attune_cli.runtime.model.inquiries import parameters_of
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.parameters import prepare, secret_pointers
@@ -402,7 +403,7 @@ def _seal(
     action: ActionDefinition, parameters: dict[str, Any], environment: dict[str, str], sealer: Sealer
 ) -> bytes | None:
     """Take the secret values out of `parameters`, in place, and seal them with the environment's values."""
-    pointers = secret_pointers(action.parameters, parameters)
+    pointers = secret_pointers(parameters_of(action, parameters), parameters)
     if not pointers and not environment:
         return None
     hidden = {pointer: value_at(parameters, pointer) for pointer in pointers}

@@ -53,8 +53,10 @@ def _of(row: tuple[Any, ...]) -> Inquiry:
 # --- writing
 
 
-def insert(tx: Transaction, execution: int, question: Question, *, requester: str | None) -> int:
-    """Insert a pending inquiry, at most one for each execution, and return its id."""
+def insert(
+    tx: Transaction, execution: int, question: Question, *, requester: str | None, sealed: bytes | None
+) -> int:
+    """Insert a pending inquiry, at most one for each execution; `sealed` is of its default answer. Returns its id."""
     timeout_at = question.timeout_at
     next_reminder = None
     if question.reminder_seconds is not None:
@@ -62,12 +64,12 @@ def insert(tx: Transaction, execution: int, question: Question, *, requester: st
     default = question.default_response
     cursor = tx.execute(
         """INSERT INTO inquiry (execution, prompt, response_schema, assigned_to, required, approvers,
-             default_response, requester, timeout_at, reminder_seconds, next_reminder, due, created, updated)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+             default_response, sealed, requester, timeout_at, reminder_seconds, next_reminder, due, created, updated)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             execution, question.prompt, dump(question.response_schema), question.assigned_to, question.required,
             None if question.approvers is None else dump(question.approvers),
-            None if default is None else dump(default), requester, timeout_at, question.reminder_seconds,
+            None if default is None else dump(default), sealed, requester, timeout_at, question.reminder_seconds,
             next_reminder, due_of(timeout_at, next_reminder), tx.now, tx.now,
         ),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from attune_cli.runtime.engine.limits import DEFINITIONS_KEPT, WORKFLOW_NESTING
 from attune_cli.runtime.expressions.json_values import copied
 from attune_cli.runtime.expressions.templates import Filled, TemplateError
 from attune_cli.runtime.model import secret_places
+from attune_cli.runtime.model.inquiries import parameters_of
 from attune_cli.runtime.model.pointers import parse_pointer, put_at
 from attune_cli.runtime.model.workflows.results import View
 from attune_cli.runtime.services.submission import (
@@ -219,12 +220,12 @@ class Starter:
         return replace(job, action=replace(job.action, permission_set_refs=tuple(cast("list[str]", refs))))
 
     def _check_secrets(self, ready: ReadyTask, job: JobDefinition, filled: Filled) -> None:
-        schema = job.action.parameters
+        values = cast("dict[str, Any]", filled.value)
+        schema = parameters_of(job.action, values)
         exposed = secret_places.exposed(schema, filled.secrets)
         if exposed:
             names = ", ".join(f"input.{name}" for name in exposed)
             raise UsageError(f"{names}: {secret_places.EXPOSED}", code="secret_exposed")
-        values = cast("dict[str, Any]", filled.value)
         foreign = secret_places.keys_named_by_others(schema, ready.task.input, values, filled.secrets)
         if foreign:
             raise UsageError(
