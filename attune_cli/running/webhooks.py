@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import DeniedError, NotFoundError, RunFailedError, UnavailableError, UsageError
 from attune_cli.running.parameters import ParameterReader
+from attune_cli.running.people import enclosing_execution
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.engine.lease import read_lease
@@ -19,6 +20,7 @@ from attune_cli.runtime.model.quantities import parse_duration, parse_size
 from attune_cli.runtime.model.webhooks import Delivery, Refusal
 from attune_cli.runtime.services import webhook_calls, webhooks
 from attune_cli.runtime.services.event_pages import whole_event
+from attune_cli.runtime.services.tokens import issue_execution_token
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.values import immutable
 
@@ -195,23 +197,28 @@ def send(context: Context, trigger_ref: str, request: Request, *, sign: bool, re
         headers |= model.sign(webhook.config, request.body, secrets[0], now)
     if context.dry_run:
         return {"kind": "request", "url": webhooks.url_of(webhook, base_url(context)), "headers": headers}
+    cause = enclosing_execution(context)
     if real:
+        if cause is not None:
+            headers["Authorization"] = f"Bearer {issue_execution_token(sealer, cause)}"
         return _event(
             context,
             _post(context, trigger_ref, webhooks.url_of(webhook, _local_url(context)), request.body, headers),
         )
     delivery = Delivery(body=request.body, headers=headers, peer="127.0.0.1")
-    return _event(context, _hand_in(context, trigger_ref, webhook.key, delivery, sealer))
+    return _event(context, _hand_in(context, trigger_ref, webhook.key, delivery, sealer, cause))
 
 
-def _hand_in(context: Context, trigger_ref: str, key: str, delivery: Delivery, sealer: Sealer) -> int:
+def _hand_in(
+    context: Context, trigger_ref: str, key: str, delivery: Delivery, sealer: Sealer, cause: int | None
+) -> int:
     """Let the webhook judge a request as the server would, but for address and rate; returns the event."""
     with open_store(context.home, context.settings).write(SystemClock().now()) as tx:
         found = webhook_calls.known(tx, key, sealer)
         try:
             if found is None:
                 raise webhook_calls.unknown_key()
-            call = webhook_calls.examine(found, key, delivery, tx.now)
+            call = webhook_calls.examine(found, key, delivery, tx.now, cause=cause)
             answer = webhook_calls.accept(tx, call, limited=False)
         except Refusal as refusal:
             answer = webhook_calls.refuse(tx, None if found is None else found.webhook, delivery, refusal)

@@ -122,6 +122,22 @@ def test_the_answer_is_the_result(bench: ProcessBench, server: Server) -> None:
     }
 
 
+def test_only_a_webhook_of_the_own_server_is_told_who_calls(bench: ProcessBench, server: Server) -> None:
+    own = {"ATTUNE_API_URL": server.url, "ATTUNE_API_TOKEN": "its-own"}
+
+    def told(path: str, **parameters: Any) -> str | None:
+        bench.run(
+            runner_type="core.http", output_format="json", environment=own,
+            parameters={"url": f"{server.url}{path}"} | parameters,
+        )  # fmt: skip
+        return server.last.headers.get("Authorization")
+
+    assert told("/api/v1/webhooks/wh_1", method="POST") == "Bearer its-own"
+    assert told("/api/v1/webhooks/wh_1", headers={"authorization": "mine"}) is None
+    assert server.last.headers["authorization"] == "mine"
+    assert told("/text") is None
+
+
 @pytest.mark.parametrize(
     ("path", "body", "value"),
     [

@@ -23,6 +23,7 @@ from tests.server.conftest import TRIGGER
 if TYPE_CHECKING:
     import httpx
 
+    from tests.server.conftest import Enable
     from tests.server.platform import StagePlatform
 
 EVENTS = "/api/v1/events"
@@ -118,6 +119,16 @@ def test_an_executions_token_tells_events_of_its_own_while_it_goes_on(
     assert client.get(f"/api/v1/executions/{execution + 1}/logs/stdout", headers=headers).status_code == 403
     platform.do(lambda tx: executions.cancel_ownerless(tx, execution))
     assert client.post(EVENTS, json={"trigger_ref": TRIGGER}, headers=headers).status_code == 401
+
+
+def test_an_execution_that_calls_a_webhook_with_its_token_is_the_cause_of_the_event(
+    client: httpx.Client, platform: StagePlatform, execution: int, enable: Enable
+) -> None:
+    path = enable()
+    token = issue_execution_token(platform.sealer, execution)
+    for headers, cause in ((bearer(token), execution), (bearer(f"{token}x"), None), ({}, None)):
+        assert client.post(path, json={"n": 1}, headers=headers).status_code == 200
+        assert platform.rows("SELECT cause FROM event ORDER BY id DESC LIMIT 1") == [(cause,)]
 
 
 def test_a_sensors_token_fires_its_own_triggers_for_a_day(

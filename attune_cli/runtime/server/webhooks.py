@@ -108,13 +108,23 @@ class _Call:
                 raise webhook_calls.unknown_key()
             check_address(found.config, self._delivery)
             examined = webhook_calls.examine(
-                found, self._key, self._delivery, self._desk.now(), duration_ms=self._milliseconds()
+                found,
+                self._key,
+                self._delivery,
+                self._desk.now(),
+                duration_ms=self._milliseconds(),
+                cause=self._cause(),
             )
             answer = await self._desk.ask(_Acceptance(examined))
             if not isinstance(answer, ChangedMeanwhile):
                 return answer
             found = self._known()
         raise Refusal(503, "the webhook is being changed", "busy", retry_after=1)
+
+    def _cause(self) -> int | None:
+        """Return the execution whose token came along: rules that set each other off this way are a loop as well."""
+        caller = self._desk.caller(self._request)
+        return None if caller is None else caller.execution
 
     def _milliseconds(self) -> int:
         return round((monotonic_seconds() - self._started) * 1000)

@@ -51,6 +51,8 @@ class Examined:
     content: Content
     verified: bool | None
     duration_ms: int = 0
+    cause: int | None = None
+    """The execution that makes the call, where it says so by its token."""
 
 
 @immutable(kw_only=True)
@@ -89,7 +91,15 @@ def unknown_key() -> Refusal:
     return Refusal(404, "no webhook has this address, or it is off", "not_found")
 
 
-def examine(found: Known, key: str, delivery: Delivery, now: Instant, *, duration_ms: int = 0) -> Examined:
+def examine(
+    found: Known,
+    key: str,
+    delivery: Delivery,
+    now: Instant,
+    *,
+    duration_ms: int = 0,
+    cause: int | None = None,
+) -> Examined:
     """Check size and signature, and read the body; raises Refusal. The address was checked before it was read."""
     if len(delivery.body) > found.config.max_body_bytes:
         raise too_large(found.config)
@@ -102,6 +112,7 @@ def examine(found: Known, key: str, delivery: Delivery, now: Instant, *, duratio
         content=content,
         verified=verified,
         duration_ms=duration_ms,
+        cause=cause,
     )
 
 
@@ -218,6 +229,7 @@ def _event(tx: Transaction, call: Examined, name: str | None) -> NewEvent:
         source="webhook",
         source_ref="webhook",
         dedup_key=None if name is None else f"delivery:{name}",
+        cause=call.cause,
     )
 
 
