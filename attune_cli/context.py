@@ -80,6 +80,13 @@ __all__ = [
 
 Typers = pages.Typers
 
+_ANSWERS = {
+    **dict.fromkeys(("answer", "reply"), "attune inquiry respond ID"),
+    "approve": "attune inquiry respond ID --approve",
+    **dict.fromkeys(("reject", "deny", "decline"), "attune inquiry respond ID --reject"),
+}
+"""Verbs that people try for an answer → the command that gives it."""
+
 _OF_RULES = frozenset({"show", "update", "edit", "delete", "enable", "disable", "test", "history"})
 
 _GIVEN = "attune.given"
@@ -235,7 +242,7 @@ class Group(_Page, TyperGroup):
         command = self.get_command(ctx, args[0])
         if command is None:
             words = " ".join([*ctx.command_path.split(" ")[1:], args[0]])
-            near = did_you_mean(args[0], self.list_commands(ctx)) or self.elsewhere(args[0])
+            near = self.elsewhere(args[0]) or did_you_mean(args[0], self.list_commands(ctx))
             raise UsageError(
                 f"no command {words!r}", code="unknown_command", hint=near or f"{ctx.command_path} --help"
             )
@@ -244,9 +251,9 @@ class Group(_Page, TyperGroup):
     def elsewhere(self, word: str) -> str | None:
         """Return the command that does what a verb of another noun would do here, or None."""
         verb = self.verb_aliases.get(word, word)
-        return (
-            f"attune rule {verb}: a timer is a rule" if self.name == "timer" and verb in _OF_RULES else None
-        )
+        if self.name == "timer" and verb in _OF_RULES:
+            return f"attune rule {verb}: a timer is a rule"
+        return _ANSWERS.get(verb) if self.name == "inquiry" else None
 
     def format_options(self, ctx: Typers, formatter: Typers) -> None:
         self.format_commands(ctx, formatter)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.answering.editing import edited, editor
 from attune_cli.errors import CancelledError, Detail
-from attune_cli.runtime.model.parameters import coerce, in_order, is_secret, shown, types_of, validate
+from attune_cli.runtime.model.parameters import (
+    coerce,
+    example_of,
+    in_order,
+    is_secret,
+    shown,
+    types_of,
+    validate,
+)
 
 if TYPE_CHECKING:
     from attune_cli.answering.terminal import Terminal
@@ -73,7 +82,7 @@ class _Field:
     def _expected(self) -> str:
         """Say in a few words what can be typed."""
         if self._choices:
-            words = f"1-{len(self._choices)}"
+            words = f"its number, 1-{len(self._choices)}, or name"
         elif self._types == ["boolean"]:
             words = "yes or no"
         elif self._is_structured:
@@ -125,12 +134,20 @@ class _Field:
                 return choice
         if text.isascii() and text.isdecimal() and 0 < int(text) <= len(self._choices):
             return self._choices[int(text) - 1]
-        return Detail(self._name, f"expected one of 1 to {len(self._choices)}", value=text)
+        return Detail(
+            self._name,
+            f"expected a number, 1 to {len(self._choices)}, or one of the names",
+            value=text,
+        )
 
     def _read(self, text: str) -> Json | Detail:
         if self._types == ["boolean"] and text.lower() in ("y", "n"):
             return text.lower() == "y"
-        return coerce(self._schema, self._name, text)
+        value = coerce(self._schema, self._name, text)
+        if isinstance(value, Detail) and self._is_structured:
+            like = json.dumps(example_of(self._leaf), ensure_ascii=False)
+            return replace(value, message=f"{value.message} like {like}")
+        return value
 
     def _checked(self, value: Json) -> Json | Detail:
         faults = validate(self._schema, {self._name: value})

@@ -31,6 +31,14 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 class LeftError(Exception):
     """Who was asked went away without an answer: Ctrl-C, Ctrl-D, or the terminal is gone."""
 
+    by_end_of_input = False
+
+
+class _EndedError(LeftError):
+    """There is no more input: Ctrl-D."""
+
+    by_end_of_input = True
+
 
 class WithdrawnError(Exception):
     """An answer is not wanted any more; its text says why."""
@@ -67,14 +75,17 @@ class Terminal:
 
     def _line(self, question: str) -> bytes:
         """Read to the end of a line. The terminal hands over whole lines, so nothing is taken that others need."""
-        _write(visible(question))
         try:
+            _write(visible(question))
             while b"\n" not in self._typed:
                 if select.select([self._number], [], [], _LOOK_SECONDS)[0]:
                     self._read()
                 else:
                     self._withdraw_if_unwanted()
-        except (LeftError, KeyboardInterrupt, OSError) as error:
+        except LeftError:
+            _write("\n")
+            raise
+        except (KeyboardInterrupt, OSError) as error:
             _write("\n")
             raise LeftError from error
         line, _, self._typed = self._typed.partition(b"\n")
@@ -83,7 +94,7 @@ class Terminal:
     def _read(self) -> None:
         part = os.read(self._number, _LINE_BYTES)
         if not part:
-            raise LeftError
+            raise _EndedError
         self._typed += part
 
     def _withdraw_if_unwanted(self) -> None:

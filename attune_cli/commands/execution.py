@@ -125,6 +125,7 @@ def show(
         show_trees(context, ids, timeline=timeline)
         return
     from attune_cli.running.listing import read_words, shortened
+    from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import executions
@@ -132,6 +133,7 @@ def show(
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         records = [executions.show(tx, word) for word in read_words(ids)]
+        ownerless = tops_nobody_runs(tx, context, [record["id"] for record in records])
     if len(records) == 1:
         if context.out.is_text and context.out.is_terminal:
             records = [shortened(records[0])]
@@ -147,6 +149,7 @@ def show(
         context.out.record(records[0], columns, sections)
     else:
         context.out.records(records, COLUMNS)
+    tell_nobody_runs(context, ownerless)
 
 
 @app.command("logs", examples=["attune execution logs 12", "attune execution logs @last -f --stream stderr"])

@@ -10,13 +10,14 @@ COLUMNS = (
     Column("ASKED", "created", kind="time"),
     Column("EXPIRES", "timeout_at", kind="time"),
     Column("PROMPT", "prompt", kind="text"),
+    Column("ASKED BY", "asker"),
     Column("FOR", "assigned_to"),
     Column("EXECUTION", "execution", kind="number"),
 )
 SHOWN = (
     Column("Inquiry", "id", kind="number"),
     Column("Status", "status", kind="status"),
-    Column("Asked by", "action_ref"),
+    Column("Asked by", "asker"),
     Column("Execution", "execution", kind="number"),
     Column("For", "assigned_to"),
     Column("Run by", "requester"),

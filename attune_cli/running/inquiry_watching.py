@@ -150,7 +150,7 @@ def _record(feed: Feed, number: int) -> Record | None:
 
 def _line(record: Record) -> str:
     first_line = record["prompt"].partition("\n")[0]
-    return tab_separated((record["ts"], record["id"], record["execution"], record["action_ref"], first_line))
+    return tab_separated((record["ts"], record["id"], record["execution"], record["asker"], first_line))
 
 
 def _hand_to(context: Context, command: str, record: Record) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import Detail
-from attune_cli.runtime.model.parameters import coerce, is_secret, leaf_at, types_of
+from attune_cli.runtime.model.parameters import coerce, example_of, is_secret, leaf_at, types_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +76,17 @@ class ParameterReader:
             text = self._file(text[1:])
         value = text if self.templates and "{{" in text else coerce(self.schema, name, text)
         if isinstance(value, Detail):
-            self.faults.append(replace(value, source=f"argument {number}"))
+            told = f"{value.message}{self._way_to_write(name)}"
+            self.faults.append(replace(value, message=told, source=f"argument {number}"))
         else:
             self._put(name, value, number)
+
+    def _way_to_write(self, name: str) -> str:
+        """Say how an array or an object is written, for a shell."""
+        leaf = leaf_at(self.schema, self._path(name)) or {}
+        if not {"array", "object"} & {*types_of(leaf)} or is_secret(self.schema, self._path(name)):
+            return ""
+        return f" (written {name}={shlex.quote(json.dumps(example_of(leaf), ensure_ascii=False))})"
 
     def _warn_of_secret(self, name: str, text: str) -> None:
         if is_secret(self.schema, self._path(name)) and not _is_elsewhere(text):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.output import Column
+from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.host import open_store, wake
 from attune_cli.runtime.services import executions, workflows
 from attune_cli.runtime.services.records import execution_record
@@ -37,6 +37,7 @@ def resume_workflow(context: Context, word: str) -> None:
     store = open_store(context.home, context.settings)
     with store.write(SystemClock().now()) as tx:
         execution = executions.find(tx, word)
+        ownerless = tops_nobody_runs(tx, context, [execution.id])
         if not context.dry_run:
             workflows.resume(tx, str(execution.id))
     if context.dry_run:
@@ -45,5 +46,4 @@ def resume_workflow(context: Context, word: str) -> None:
     wake(context.home, execution.host)
     context.out.records([execution_record(execution)], _COLUMNS)
     context.out.note(f"execution {execution.id} goes on")
-    if execution.host is None and read_lease(context.home.path) is None:
-        context.out.note(f"nobody runs it: attune execution wait {execution.id}, or attune up -d")
+    tell_nobody_runs(context, ownerless)

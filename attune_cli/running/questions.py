@@ -144,7 +144,7 @@ def how_closed(store: Store, inquiry_id: int) -> str | None:
 
 def _show(terminal: Terminal, question: Question, *, shows_lines: bool) -> None:
     inquiry = question.inquiry
-    terminal.say(_heading(inquiry, question.votes, SystemClock().now()), "cyan")
+    terminal.say(heading(inquiry, question.votes, SystemClock().now()), "cyan")
     width = shutil.get_terminal_size().columns
     if shows_lines:
         for line in question.lines:
@@ -152,9 +152,9 @@ def _show(terminal: Terminal, question: Question, *, shows_lines: bool) -> None:
     terminal.say(inquiry.prompt, "bold")
 
 
-def _heading(inquiry: Inquiry, votes: Sequence[Vote], now: int) -> str:
+def heading(inquiry: Inquiry, votes: Sequence[Vote], now: int) -> str:
     """Say in a line where a question comes from, and how long there is for it."""
-    parts = [f"inquiry {inquiry.id} of {inquiry.action_ref} (execution {inquiry.execution})"]
+    parts = [f"inquiry {inquiry.id} of {inquiry.asker} (execution {inquiry.execution})"]
     age = (now - inquiry.created) // SECOND
     parts.append(f"asked {format_duration(age)} ago" if age > 0 else "asked just now")
     if inquiry.timeout_at is not None:

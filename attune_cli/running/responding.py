@@ -6,20 +6,21 @@ import json
 import shlex
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from attune_cli.answering.terminal import LeftError, Terminal, WithdrawnError
 from attune_cli.errors import CancelledError, ConflictError, DeniedError, Detail, UsageError
 from attune_cli.running.asking import on_inquiry_of
+from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.running.people import answerer
-from attune_cli.running.questions import answer, read_question, respond
+from attune_cli.running.questions import answer, heading, read_question, respond
 from attune_cli.running.rehearsing import rehearsed
+from attune_cli.running.watching import INTERRUPTED
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.host import open_store, wake
 from attune_cli.runtime.model.inquiries import refusal, verdict_field
-from attune_cli.runtime.model.parameters import types_of
+from attune_cli.runtime.model.parameters import example_of, in_order, types_of
 from attune_cli.runtime.services import inquiries as services
 from attune_cli.runtime.services.people import members_of
 from attune_cli.runtime.services.questions import fitted
@@ -126,7 +127,7 @@ def _response(context: Context, inquiry: Inquiry, words: Words) -> Json:
             f"response to inquiry {inquiry.id} does not fit",
             code="invalid_response",
             details=sorted(faults, key=lambda fault: fault.path),
-            hint=_example(inquiry),
+            hint=_example(inquiry, faults),
         )
     return response
 
@@ -155,10 +156,12 @@ def _verdict_field(inquiry: Inquiry) -> str:
     )
 
 
-def _example(inquiry: Inquiry) -> str:
-    """Return a command line that could answer it."""
+def _example(inquiry: Inquiry, faults: Sequence[Detail] = ()) -> str:
+    """Return a command line that could answer it, with the fields that have faults."""
     schema = inquiry.response_schema
-    wanted = [name for name, leaf in schema.items() if leaf.get("required") is True] or list(schema)[:1]
+    faulty = {fault.path.partition(".")[0] for fault in faults}
+    wanted = [name for name, leaf in in_order(schema) if leaf.get("required") is True or name in faulty]
+    wanted = wanted or list(schema)[:1]
     words = [_example_of(name, schema) for name in wanted] or ["--response '{}'"]
     return f"attune inquiry respond {inquiry.id} {' '.join(words)}"
 
@@ -166,16 +169,12 @@ def _example(inquiry: Inquiry) -> str:
 def _example_of(name: str, schema: Schema) -> str:
     """Return a word that could be pasted into a shell, whatever whoever asks calls things."""
     leaf = schema[name]
-    word = shlex.quote(name)
-    choices: Any = leaf.get("enum")
-    if isinstance(choices, list) and choices:
-        first: Json = cast("list[Json]", choices)[0]
-        return shlex.quote(f"{name}={first if isinstance(first, str) else json.dumps(first)}")
     if leaf.get("secret") is True:
-        return f"{word}=@FILE"
-    kind = next(iter(types_of(leaf)), "string")
-    simple = {"boolean": "=true", "integer": "=1", "number": "=1.5", "array": ":='[]'", "object": ":='{}'"}
-    return f"{word}{simple.get(kind, '=TEXT')}"
+        return f"{shlex.quote(name)}=@FILE"
+    value = example_of(leaf)
+    if value == "text" and not leaf.get("enum"):
+        return f"{shlex.quote(name)}=TEXT"
+    return shlex.quote(f"{name}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
 
 
 # --- a form
@@ -223,11 +222,10 @@ def _go_on(context: Context, store: Store, inquiry: Inquiry, name: str | None) -
 
 def _say_who_goes_on(context: Context, store: Store, inquiry: Inquiry) -> int:
     """What nobody runs does not go on by itself."""
-    with store.read(SystemClock().now()) as tx:
-        top = executions.get(tx, inquiry.root)
-    is_ownerless = top is not None and top.finished is None and top.host is None
-    if top is not None and is_ownerless and not inquiry.is_pending and read_lease(context.home.path) is None:
-        context.out.note(f"nobody runs execution {top.id}: attune execution wait {top.id} goes on with it")
+    if not inquiry.is_pending:
+        with store.read(SystemClock().now()) as tx:
+            ownerless = tops_nobody_runs(tx, context, [inquiry.execution])
+        tell_nobody_runs(context, ownerless)
     return 0
 
 
@@ -286,11 +284,16 @@ def inbox(context: Context, name: str | None) -> int:
         if not waiting:
             context.out.note("nothing waits for your answer")
             return 0
-        chosen = _pick(context, waiting)
+        try:
+            chosen = _pick(context, waiting)
+        except LeftError as left:
+            return 0 if left.by_end_of_input else INTERRUPTED
         if chosen is None:
             return 0
         try:
-            tell_answered(context, store, answer(context, store, chosen, name=name))
+            answered = answer(context, store, chosen, name=name)
+            tell_answered(context, store, answered)
+            _say_who_goes_on(context, store, answered)
         except LeftError:
             context.out.note(f"inquiry {chosen.inquiry.id} stays open")
         except (WithdrawnError, ConflictError) as error:
@@ -309,18 +312,16 @@ def _waiting_for(context: Context, store: Store, name: str | None) -> list[Quest
 
 
 def _pick(context: Context, waiting: Sequence[Question]) -> Question | None:
-    """Ask which one; None: none of them. Raises CancelledError for Ctrl-C."""
+    """Ask which one; None: none of them. Raises LeftError."""
     terminal = Terminal(context)
+    now = SystemClock().now()
     for number, question in enumerate(waiting, start=1):
-        inquiry = question.inquiry
-        first_line = inquiry.prompt.partition("\n")[0]
-        terminal.say(f"{number:>3}  {first_line} (inquiry {inquiry.id} of {inquiry.action_ref})")
-    try:
-        while True:
-            text = terminal.ask(f"which one? 1-{len(waiting)}, Enter for 1, q to leave: ")
-            if text in ("q", "quit"):
-                return None
-            if text == "" or (text.isascii() and text.isdecimal() and 0 < int(text) <= len(waiting)):
-                return waiting[int(text or 1) - 1]
-    except LeftError as error:
-        raise CancelledError("left the inbox", code="declined") from error
+        first_line = question.inquiry.prompt.partition("\n")[0]
+        terminal.say(f"{number:>3}  {first_line}")
+        terminal.say(f"     {heading(question.inquiry, question.votes, now)}", "dim")
+    while True:
+        text = terminal.ask(f"which one? 1-{len(waiting)}, Enter for 1, q to leave: ")
+        if text in ("q", "quit"):
+            return None
+        if text == "" or (text.isascii() and text.isdecimal() and 0 < int(text) <= len(waiting)):
+            return waiting[int(text or 1) - 1]

@@ -10,6 +10,7 @@ from attune_cli.running.drawing.marks import marks_here
 from attune_cli.running.drawing.timeline import Timeline
 from attune_cli.running.drawing.tree import SHOWN_ITEMS, TreeDrawing
 from attune_cli.running.listing import read_words
+from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store_for_reading
 from attune_cli.runtime.services import executions
@@ -32,17 +33,21 @@ def show_trees(context: Context, words: Sequence[str], *, timeline: bool) -> Non
     now = SystemClock().now()
     with store.read(now) as tx:
         records = [_record(tx, word, most_items) for word in read_words(words)]
+        ownerless = tops_nobody_runs(tx, context, [record["id"] for record in records])
     if not context.out.is_text:
         if len(records) == 1:
             context.out.record(records[0])
         else:
             context.out.records(records, ())
+        tell_nobody_runs(context, ownerless)
         return
     width = shutil.get_terminal_size(_WITHOUT_TERMINAL).columns
     color = context.out.wants_color(sys.stdout)
     drawing = Timeline if timeline else TreeDrawing
     for record in records:
-        context.out.lines(drawing(width=width, marks=marks_here(), now=now, color=color).lines(record))
+        told = record | {"ownerless": record["root"] in ownerless}
+        context.out.lines(drawing(width=width, marks=marks_here(), now=now, color=color).lines(told))
+    tell_nobody_runs(context, ownerless)
 
 
 def _record(tx: Transaction, word: str, most_items: int | None) -> Record:

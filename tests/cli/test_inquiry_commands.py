@@ -173,7 +173,7 @@ def test_all_that_does_not_fit_is_told_together_and_nothing_is_answered(run: Run
         "  count     must be at least 1, got 0\n"
         "  wher      unknown field; did you mean where?\n"
         "  where     required (string)\n"
-        "hint: attune inquiry respond 1 approved=true where=TEXT\n"
+        "hint: attune inquiry respond 1 approved=true count=1 where=TEXT\n"
     )
     assert inquiry(run, "1")["status"] == "pending"
 
@@ -340,6 +340,56 @@ def test_a_late_answer_is_refused_though_nobody_ran_meanwhile(run: Run) -> None:
     assert run("inquiry", "respond", "1", "--approve").exit_code == 5
     assert run("execution", "wait", "1").exit_code == 124
     assert inquiry(run, "1")["status"] == "timeout"
+
+
+# --- what leads there
+
+
+@pytest.mark.parametrize(
+    ("verb", "hint"),
+    [("answer", ""), ("approve", " --approve"), ("reject", " --reject"), ("deny", " --reject")],
+)
+def test_verbs_that_people_try_lead_to_the_one_that_answers(run: Run, verb: str, hint: str) -> None:
+    result = run("inquiry", verb, "1")
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"hint: attune inquiry respond ID{hint}\n")
+
+
+def test_how_an_array_or_an_object_is_written_is_said_where_it_was_not(run: Run) -> None:
+    beds = {"type": "array", "items": {"type": "string", "enum": ["white", "blue"]}}
+    limits = {"type": "object", "properties": {"cpu": {"type": "integer", "required": True}}}
+    asked(run, schema={"beds": beds, "limits": limits})
+    result = run("inquiry", "respond", "1", "beds=[white]", "limits=cpu")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: response to inquiry 1 does not fit\n"
+        "  beds    expected array (written beds='[\"white\"]'), got '[white]'\n"
+        "  limits  expected object (written limits='{\"cpu\": 1}'), got 'cpu'\n"
+        "hint: attune inquiry respond 1 'beds=[\"white\"]' 'limits={\"cpu\": 1}'\n"
+    )
+    assert run("inquiry", "respond", "1", 'beds=["white"]', 'limits={"cpu": 1}').exit_code == 0
+
+
+def test_who_asks_is_told_and_since_when(run: Run, tmp_path: Path) -> None:
+    files = {
+        "actions/go.yaml": "ref: demo.go\nworkflow_file: workflows/go.workflow.yaml\n",
+        "actions/workflows/go.workflow.yaml": "version: 1.0.0\ntasks: [{name: confirm, action: core.ask}]\n",
+    }
+    assert run("pack", "install", str(write_pack(tmp_path, files))).exit_code == 0
+    assert run("run", "demo.go", "--on-inquiry", "fail").exit_code == 7
+    asked(run)
+    assert run("inquiry", "list", "--fields", "id,asker").stdout == "2\tcore.ask\n1\tdemo.go/confirm\n"
+    assert "asker\tdemo.go/confirm\n" in run("inquiry", "show", "1").stdout
+
+
+def test_what_nobody_runs_says_so_with_the_commands_that_go_on(run: Run) -> None:
+    asked(run)
+    told = "nobody runs execution 1: attune execution wait 1 goes on with it, or attune up -d\n"
+    assert run("execution", "show", "1").stderr == told
+    tree = run("execution", "show", "1", "--tree")
+    assert (tree.stderr, "core.ask  running · nobody runs it · " in tree.stdout) == (told, True)
+    assert run("inquiry", "respond", "1", "--approve", "--wait").exit_code == 0
+    assert run("execution", "show", "1").stderr == ""
 
 
 # --- waiting

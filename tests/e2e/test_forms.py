@@ -43,8 +43,10 @@ def test_a_form_asks_for_each_member_until_it_fits(run: Run, tmp_path: Path) -> 
         screen.until("inquiry 1 of core.ask (execution 1), asked just now\nShip it?\n")
         screen.until("ok: Is all well?").until("ok (yes or no): ").type("perhaps\n").until("expected boolean")
         screen.until("ok (yes or no): ").type("y\n")
-        screen.until("  1  staging\n    2  production\n").until("where (1-2) [staging]: ").type("3\n")
-        screen.until("expected one of 1 to 2, got '3'").until("where").type("2\n")
+        screen.until("  1  staging\n    2  production\n").until(
+            "where (its number, 1-2, or name) [staging]: "
+        ).type("3\n")
+        screen.until("expected a number, 1 to 2, or one of the names, got '3'").until("where").type("2\n")
         screen.until("count (integer, 1 to 9): ").type("\n").until("required").until("count").type("12\n")
         screen.until("must be at most 9, got 12").until("count").type("7\n")
         screen.until("ratio (number) [0.5]: ").type("\n")

@@ -178,7 +178,9 @@ def test_an_inbox_takes_one_answer_after_another(run: Run) -> None:
         )
         assert run(*words).exit_code == 7
     with Screen("inbox", "--as", "anna") as screen:
-        screen.until("1  first (inquiry 1 of core.ask)").until("2  second").until("q to leave: ").type("2\n")
+        screen.until("1  first\n").until("inquiry 1 of core.ask (execution 1), asked").until(
+            "2  second"
+        ).until("q to leave: ").type("2\n")
         screen.until(PROMPT).type("y\n").until("inquiry 2 answered")
         screen.until("1  first").until("q to leave: ").type("\n").until(PROMPT).type("n\n")
         screen.until("inquiry 1 answered").until("nothing waits for your answer")
@@ -186,11 +188,25 @@ def test_an_inbox_takes_one_answer_after_another(run: Run) -> None:
     assert ("third" in screen.shown, pending(run)) == (False, ["3"])
 
 
+@pytest.mark.parametrize(("typed", "code"), [("\x04", 0), ("q\n", 0), ("", 130)])
+def test_an_inbox_is_left_quietly(run: Run, typed: str, code: int) -> None:
+    assert run(*SHIP, "--on-inquiry", "fail").exit_code == 7
+    with Screen("inbox") as screen:
+        screen.until("q to leave: ").type(typed)
+        if not typed:
+            screen.signal(signal.SIGINT)
+        assert screen.end() == code
+    assert "error" not in screen.shown
+    assert pending(run) == ["1"]
+
+
 def test_an_inbox_finds_its_question_behind_many_newer_ones_of_others(run: Run) -> None:
     for person in ("anna", *["ben"] * 51):
         assert run(*SHIP, f"assigned_to={person}", "--on-inquiry", "fail").exit_code == 7
     with Screen("inbox", "--as", "anna") as screen:
-        screen.until("1  Ship it? (inquiry 1 of core.ask)").until("q to leave: ").type("q\n")
+        screen.until("1  Ship it?\n").until("inquiry 1 of core.ask (execution 1), asked").until(
+            "q to leave: "
+        ).type("q\n")
         assert screen.end() == 0
 
 

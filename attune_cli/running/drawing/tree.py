@@ -91,6 +91,8 @@ def _execution_words(record: Record, now: Instant) -> Iterator[str]:
     if record["paused"]:
         yield f"paused: {record['pause_reason']}" if record["pause_reason"] else "paused"
     yield _status(record)
+    if record.get("ownerless"):
+        yield "nobody runs it"
     yield from duration_words(record, now)
     if record["attempt"] > 1:
         yield f"attempt {record['attempt']}"

@@ -88,6 +88,19 @@ class Inquiry:
     due: Instant | None
     created: Instant
     updated: Instant
+    parent_ref: str | None
+    """What the execution that asks was begun by."""
+    task: str | None
+    """Its task, where that is a workflow."""
+
+    @property
+    def asker(self) -> str:
+        """Name what asks, for people: `deploy.release/approve` is a task, `exec.sh/core.ask` a run inside another."""
+        return (
+            self.action_ref
+            if self.parent_ref is None
+            else f"{self.parent_ref}/{self.task or self.action_ref}"
+        )
 
     @property
     def is_pending(self) -> bool:

@@ -207,6 +207,26 @@ def _plain(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def example_of(leaf: Leaf) -> Json:
+    """Return a value that could be given: the first choice, or one of the type, with what it has to hold."""
+    choices = _list_of(leaf.get("enum"))
+    if choices:
+        return choices[0]
+    kind = next(iter(types_of(leaf)), "string")
+    if kind == "array":
+        return [example_of(_object(leaf.get("items")))]
+    if kind == "object":
+        members = _object(leaf.get("properties"))
+        needed = {
+            name: _object(inner) for name, inner in members.items() if _object(inner).get("required") is True
+        }
+        return {name: example_of(inner) for name, inner in needed.items()} or {"key": "value"}
+    least = leaf.get("minimum")
+    if kind in ("integer", "number") and least is not None:
+        return least
+    return {"boolean": True, "integer": 1, "number": 1.5}.get(kind, "text")
+
+
 def coerce(schema: Schema, name: str, text: str) -> Json | Detail:
     """Read the text of `name=text` by the declared type; a Detail says why it cannot be read (cli.md 3.2).
 

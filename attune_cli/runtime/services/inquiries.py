@@ -136,6 +136,7 @@ def inquiry_record(tx: Transaction, inquiry: Inquiry) -> Record:
         "execution": inquiry.execution,
         "root": inquiry.root,
         "action_ref": inquiry.action_ref,
+        "asker": inquiry.asker,
         "prompt": inquiry.prompt,
         "response_schema": inquiry.response_schema,
         "assigned_to": inquiry.assigned_to,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _COLUMNS = """inquiry.id, execution, coalesce(asking.root, asking.id), asking.action_ref, prompt, response_schema,
  assigned_to, inquiry.status, required, approvers, response, inquiry.sealed, default_response, comment, requester,
  responded_by, responded_at, timeout_at, reminder_seconds, next_reminder, inquiry.due, inquiry.created,
- inquiry.updated"""
+ inquiry.updated, (SELECT action_ref FROM execution AS above WHERE above.id = asking.parent),
+ (SELECT name FROM workflow_task WHERE workflow_task.id = asking.workflow_task)"""
 _FROM = "inquiry JOIN execution AS asking ON asking.id = inquiry.execution"
 
 
@@ -46,7 +47,7 @@ def _of(row: tuple[Any, ...]) -> Inquiry:
         response=None if row[10] is None else json.loads(row[10]), sealed=row[11],
         default_response=None if row[12] is None else json.loads(row[12]), comment=row[13], requester=row[14],
         responded_by=row[15], responded_at=row[16], timeout_at=row[17], reminder_seconds=row[18],
-        next_reminder=row[19], due=row[20], created=row[21], updated=row[22],
+        next_reminder=row[19], due=row[20], created=row[21], updated=row[22], parent_ref=row[23], task=row[24],
     )  # fmt: skip
 
 
