@@ -61,6 +61,15 @@ class AttuneError(Exception):
         self.hint = hint
         self.details = tuple(details)
 
+    @property
+    def in_words(self) -> str:
+        """The error with every fault of it, in one line; a message that only repeats the first fault is left out."""
+        faults = [f"{fault.path}: {fault.message}" for fault in self.details]
+        whole = "; ".join(faults)
+        if not faults:
+            return self.message
+        return whole if self.message == faults[0] else f"{self.message}: {whole}"
+
 
 class RunFailedError(AttuneError):
     exit_code = 1

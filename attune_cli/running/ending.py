@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from attune_cli.running.options import RunOptions
     from attune_cli.runtime.model.entities import Execution
 
-_SHOWN_CHARACTERS = 200
+_SHOWN_CHARACTERS = 1000
 _SHOWN_LINES = 15
 
 
@@ -84,4 +84,6 @@ def how_it_ended(execution: Execution) -> str:
         return f"failed with exit code {execution.exit_code}"
     if execution.status == "cancelled":
         return "was cancelled"
-    return f"{execution.status}: {error.message.partition(chr(10))[0][:_SHOWN_CHARACTERS]}"
+    line = error.message.partition("\n")[0]
+    more = " …" if len(line) > _SHOWN_CHARACTERS else ""
+    return f"{execution.status}: {line[:_SHOWN_CHARACTERS]}{more}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from attune_cli.runtime.services.workflow_causes import why_failed
 from attune_cli.runtime.store import notifications, workflow_trees
 from attune_cli.values import immutable
 
@@ -26,6 +27,8 @@ class TaskChange:
     path: str
     iteration: int
     status: str
+    reason: str | None
+    """Why it failed, where it did."""
     at: Instant
     sequence: int | None
 
@@ -80,6 +83,7 @@ class TreeParts:
                     path=f"{path}{task.name}",
                     iteration=task.iteration,
                     status=task.status,
+                    reason=_reason(tx, workflow, task.name, task.iteration, task.status),
                     at=task.finished or task.started or task.created,
                     sequence=None,
                 )
@@ -87,21 +91,27 @@ class TreeParts:
     def _news(self, tx: Transaction) -> Iterator[TaskChange]:
         while found := notifications.since(tx, self._sequence or 0):
             self._sequence = found[-1].sequence
-            yield from self._of_tasks(found)
+            yield from self._of_tasks(tx, found)
 
-    def _of_tasks(self, found: Iterable[Notification]) -> Iterator[TaskChange]:
+    def _of_tasks(self, tx: Transaction, found: Iterable[Notification]) -> Iterator[TaskChange]:
         for news in found:
             if news.entity_type != "workflow_execution" or news.entity_id not in self._paths:
                 continue
             payload: dict[str, Any] = json.loads(news.payload)
+            name, iteration, status = payload["task_name"], payload["iteration"], payload["status"]
             yield TaskChange(
                 workflow=news.entity_id,
-                path=f"{self._paths[news.entity_id]}{payload['task_name']}",
-                iteration=payload["iteration"],
-                status=payload["status"],
+                path=f"{self._paths[news.entity_id]}{name}",
+                iteration=iteration,
+                status=status,
+                reason=_reason(tx, news.entity_id, name, iteration, status),
                 at=news.created,
                 sequence=news.sequence,
             )
+
+
+def _reason(tx: Transaction, workflow: int, name: str, iteration: int, status: str) -> str | None:
+    return why_failed(tx, workflow, name, iteration) if status in {"failed", "timed_out"} else None
 
 
 def is_of_task(name: str, task: str | None) -> bool:

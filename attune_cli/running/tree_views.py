@@ -59,7 +59,8 @@ class StatusLines:
         if change.status == "waiting":
             return  # for others to come to it: nothing of it has begun
         round_ = f" ({change.iteration})" if change.iteration > 1 else ""
-        self._context.out.note(f"task {change.path}{round_} {change.status.replace('_', ' ')}")
+        reason = "" if change.reason is None else f": {change.reason}"
+        self._context.out.note(f"task {change.path}{round_} {change.status.replace('_', ' ')}{reason}")
 
     def make_room(self) -> None:
         """Lines need none."""

@@ -38,6 +38,7 @@ class TaskRecords(NoView):
             "task": change.path,
             "iteration": change.iteration,
             "status": change.status,
+            "error": change.reason,
         }
         self._context.out.event(record, None)
 

@@ -143,6 +143,8 @@ def test_exit_code_zero_and_nothing_else_is_success(bench: Bench) -> None:
         ("printf '1\\n2\\n3\\n4\\n5\\n' >&2; exit 3", "1\n2\n3\n4\n5"),
         ("printf '1\\n2\\n3\\n4\\n5\\nlast words\\n' >&2; exit 3", "last words"),
         ("printf '\\n\\n' >&2; exit 3", "Command exited with code 3"),
+        ("echo first; echo 'tests failed'; exit 3", "Command exited with code 3: tests failed"),
+        ("echo data; echo why >&2; exit 3", "why"),
         ("printf 'a\\377b' >&2; exit 3", "a\N{REPLACEMENT CHARACTER}b"),
         ("yes | head -100000 >&2; echo last words >&2; exit 3", "last words"),
     ],

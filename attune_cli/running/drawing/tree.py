@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.running.drawing.marks import DOWN, RIGHT, UP
 from attune_cli.running.drawing.text import wrapped
 from attune_cli.running.drawing.words import duration_words, first_line, state_words
+from attune_cli.runtime.model.workflows.causes import WORKFLOW_FAILED
 from attune_cli.table import cut, display_width, paint, status_style, visible
 from attune_cli.values import immutable
 
@@ -100,8 +101,10 @@ def _execution_words(record: Record, now: Instant) -> Iterator[str]:
     if inquiry is not None and inquiry["status"] == "pending":
         yield f"waits for an answer: {first_line(inquiry['prompt'])}"
         yield f"attune inquiry respond {inquiry['id']}"
-    if record["error"] is not None and record["status"] not in ("completed", "cancelled"):
-        yield first_line(record["error"]["message"])
+    error = None if record["status"] in ("completed", "cancelled") else record["error"]
+    # What a sub-workflow says of its tasks stands with them.
+    if error is not None and (record.get("item") is None or not _shows_cause(record)):
+        yield first_line(error["message"])
 
 
 def _status(record: Record) -> str:
@@ -171,7 +174,16 @@ def _origin(task: Record) -> list[str]:
     return [] if task["origin"] is None else [f"kept from execution {task['origin']}"]
 
 
+def _shows_cause(execution: Record) -> bool:
+    """Tell whether an execution failed for tasks that the tree shows below it, with their errors."""
+    error = execution["error"]
+    bad = any(task["status"] in ("failed", "timed_out") for task in execution["tasks"])
+    return bad and error is not None and error["type"] == WORKFLOW_FAILED
+
+
 def _fault(task: Record, child: Record | None) -> list[str]:
+    if child is not None and _shows_cause(child):
+        return []
     error = task["error"] or (child["error"] if child is not None else None)
     is_bad = task["status"] in ("failed", "timed_out")
     return [first_line(error["message"])] if error is not None and is_bad else []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
-_LONGEST_MESSAGE = 120
+_LONGEST_MESSAGE = 500
 
 
 def words_of(graph: Graph, task: Task, *, is_workflow: Callable[[str], bool]) -> Iterator[str]:

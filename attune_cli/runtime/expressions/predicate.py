@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.expressions.expression import read_expression
-from attune_cli.runtime.expressions.faults import ParseError
+from attune_cli.runtime.expressions.faults import ExpressionError, ParseError
 from attune_cli.runtime.expressions.running import Run, given
 from attune_cli.runtime.model.templates import without_braces
 from attune_cli.values import immutable
@@ -23,8 +23,14 @@ class Predicate:
     """Where the expression begins in what was written."""
 
     def holds(self, scope: Scope) -> bool:
-        """Tell whether it holds; raises ExpressionError where that cannot be told, a missing name included."""
-        return bool(given(self.expression.value(Run(scope))))
+        """Tell whether it holds; raises ExpressionError, with the expression, where that cannot be told.
+
+        A missing name is such a case.
+        """
+        try:
+            return bool(given(self.expression.value(Run(scope))))
+        except ExpressionError as error:
+            raise ExpressionError(f"{{{{ {self.expression.text} }}}}: {error}") from error
 
 
 def read_predicate(written: str, vocabulary: Vocabulary) -> Predicate:

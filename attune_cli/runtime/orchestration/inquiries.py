@@ -14,7 +14,6 @@ from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.services import inquiries as service
 from attune_cli.runtime.services.inquiry_settling import cancel_waiting, ended, waiting_result
 from attune_cli.runtime.services.questions import read_question
-from attune_cli.runtime.services.submission import in_words
 from attune_cli.runtime.store import executions, inquiries
 
 if TYPE_CHECKING:
@@ -105,4 +104,4 @@ class Inquiries:
 
 
 def _error_of(error: AttuneError) -> RunError:
-    return RunError(type=error.code, message=in_words(error))
+    return RunError(type=error.code, message=error.in_words)

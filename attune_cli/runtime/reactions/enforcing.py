@@ -15,7 +15,6 @@ from attune_cli.runtime.services.submission import (
     Origin,
     Submission,
     check_start,
-    in_words,
     submit,
     submit_faulty,
 )
@@ -110,7 +109,7 @@ def foresee(tx: Transaction, starter: Starter, rule: Rule, filled: Filled) -> Fo
         check_start(tx, job, given, settings=starter.settings, sealer=starter.sealer)
     except AttuneError as error:
         is_run = error.code in FAULTY_PARAMETERS
-        return Foreseen(failure=in_words(error)) if is_run else Foreseen(refusal=error.message)
+        return Foreseen(failure=error.in_words) if is_run else Foreseen(refusal=error.message)
     return Foreseen()
 
 

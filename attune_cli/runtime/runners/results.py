@@ -20,8 +20,10 @@ OUTPUTS_NOTE = "secret-outputs"
 """The file of a run's folder that holds its secret outputs, sealed, until they are committed."""
 
 _STDOUT_IN_RECORD_BYTES = 256 * 1024
-_STDERR_TAIL_BYTES = 16 * 1024
+_TAIL_BYTES = 16 * 1024
 _WHOLE_STDERR_LINES = 5
+_SAID_CHARACTERS = 500
+"""Of the last line of stdout in an error: it need not be meant for people."""
 _QUESTION_BYTES = 64 * 1024
 """Of the end of a text in which a question is looked for."""
 
@@ -41,7 +43,7 @@ def outcome_of(
 ) -> Outcome:
     """Return the outcome of a run whose streams lie in `folder`."""
     succeeded = run.why == "exited" and run.exit_code == 0
-    error = None if succeeded else _error(run, folder, timeout_seconds)
+    error = None if succeeded else _error(run, folder, action.output_format, timeout_seconds)
     output_format = action.output_format
     exit_code = _exit_code(run)
     result: dict[str, Any] = {"succeeded": succeeded, "exit_code": exit_code, "duration_ms": run.duration_ms}
@@ -192,7 +194,9 @@ def _exit_code(run: RunExit) -> int | None:
     return run.exit_code
 
 
-def _error(run: RunExit, folder: Path, timeout_seconds: float | None) -> RunError:
+def _error(
+    run: RunExit, folder: Path, output_format: OutputFormat, timeout_seconds: float | None
+) -> RunError:
     match run.why:
         case "timed_out":
             return RunError(type="timeout", message=f"Execution timed out after {timeout_seconds:g} seconds")
@@ -201,25 +205,37 @@ def _error(run: RunExit, folder: Path, timeout_seconds: float | None) -> RunErro
         case "not_started" | "log_failed":
             return RunError(type=run.why, message=run.error or "it could not be run")
         case "exited":
-            return RunError(type="exit", message=_last_words(folder) or _how_it_ended(run))
+            return RunError(
+                type="exit", message=_last_words(folder) or _how_it_ended(run, folder, output_format)
+            )
 
 
-def _how_it_ended(run: RunExit) -> str:
-    if run.signal is not None:
-        return f"Command was killed by signal {run.signal}"
-    return f"Command exited with code {run.exit_code}"
+def _how_it_ended(run: RunExit, folder: Path, output_format: OutputFormat) -> str:
+    """Say how a run ended that wrote no word about it to stderr: many programs say on stdout what is wrong."""
+    ended = (
+        f"Command exited with code {run.exit_code}"
+        if run.signal is None
+        else f"Command was killed by signal {run.signal}"
+    )
+    is_told = output_format == "text" and not run.stdout.dropped_bytes
+    said = _tail(folder / "stdout").splitlines() if is_told else []
+    return f"{ended}: {said[-1][:_SAID_CHARACTERS]}" if said else ended
 
 
 def _last_words(folder: Path) -> str:
     """Return all of a short stderr, or the last line of a long one."""
-    try:
-        with (folder / "stderr").open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - _STDERR_TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace").strip()
-    except FileNotFoundError:
-        return ""
+    text = _tail(folder / "stderr")
     lines = text.splitlines()
     return lines[-1] if len(lines) > _WHOLE_STDERR_LINES else text
+
+
+def _tail(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, 2) - _TAIL_BYTES))
+            return stream.read().decode("utf-8", "replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _stream(summary: StreamSummary) -> Stream:

@@ -170,15 +170,9 @@ def submit_faulty(
     )
     execution = executions.startable(tx, execution_id)
     if execution is not None:
-        outcome = Outcome(succeeded=False, error=RunError(type=error.code, message=in_words(error)))
+        outcome = Outcome(succeeded=False, error=RunError(type=error.code, message=error.in_words))
         executions.finish(tx, execution, Status.FAILED, outcome)
     return Submitted(execution_id)
-
-
-def in_words(error: AttuneError) -> str:
-    """Return an error with every fault of it, in one line."""
-    faults = "; ".join(f"{fault.path}: {fault.message}" for fault in error.details)
-    return f"{error.message}: {faults}" if faults else error.message
 
 
 def _resuming(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
-    from attune_cli.runtime.store.workflow_trees import ChildRow, TaskRow
+    from attune_cli.runtime.store.workflow_trees import ChildRow, TreeTask
 
 Record = dict[str, Any]
 
@@ -50,7 +50,7 @@ class _Tree:
         }
 
     def _tasks(
-        self, tasks: Sequence[TaskRow], counts: dict[int, ChildCounts], within: int | None, depth: int
+        self, tasks: Sequence[TreeTask], counts: dict[int, ChildCounts], within: int | None, depth: int
     ) -> list[Record]:
         return [
             task_record(task, counts.get(task.source, ChildCounts()))
@@ -62,7 +62,7 @@ class _Tree:
             if task.within == within
         ]
 
-    def _executions(self, task: TaskRow, depth: int) -> list[Record]:
+    def _executions(self, task: TreeTask, depth: int) -> list[Record]:
         if self._most_items is not None and (task.items or 0) > self._most_items:
             found = workflow_trees.notable_children_of_task(self._tx, task.source, self._most_items)
         else:
@@ -78,7 +78,7 @@ class _Tree:
 _NOTHING_BELOW: Record = {"paused": False, "pause_reason": None, "tasks": [], "children": []}
 
 
-def task_record(task: TaskRow, counts: ChildCounts) -> Record:
+def task_record(task: TreeTask, counts: ChildCounts) -> Record:
     """Return one task as it stands; numbers of items only where it has `with_items`."""
     has_items = task.items is not None
     return {

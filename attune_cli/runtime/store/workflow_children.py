@@ -110,12 +110,28 @@ def results_bytes(tx: Transaction, task_id: int) -> int:
     return int(row[0])
 
 
-def first_error(tx: Transaction, task_id: int) -> str | None:
-    """Return why the first item failed that did."""
+@immutable(kw_only=True)
+class ChildFailure:
+    """How one item of a task failed."""
+
+    execution: int
+    item: int
+    error_type: str
+    message: str
+
+
+def first_failure(tx: Transaction, task_id: int) -> ChildFailure | None:
+    """Return what failed first of a task, its attempts being over; what was only cancelled comes last."""
     row = tx.execute(
-        """SELECT json_extract(error, '$.message') FROM execution
-           WHERE workflow_task = ? AND next_attempt IS NULL AND status <> 'completed' AND error IS NOT NULL
-           ORDER BY item LIMIT 1""",
+        """SELECT id, item, coalesce(json_extract(error, '$.type'), status),
+             coalesce(json_extract(error, '$.message'), status)
+           FROM execution
+           WHERE workflow_task = ? AND next_attempt IS NULL AND finished IS NOT NULL AND status <> 'completed'
+           ORDER BY status = 'cancelled', finished, item LIMIT 1""",
         (task_id,),
     ).fetchone()
-    return None if row is None else str(row[0])
+    return (
+        None
+        if row is None
+        else ChildFailure(execution=row[0], item=row[1], error_type=row[2], message=row[3])
+    )

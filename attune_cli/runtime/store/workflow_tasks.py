@@ -21,6 +21,7 @@ class TaskRow:
     """One task in one round of a workflow, without its items, which may be many."""
 
     id: int
+    workflow: int
     name: str
     iteration: int
     within: int | None
@@ -31,6 +32,7 @@ class TaskRow:
     error: dict[str, str] | None
     origin: int | None
     created: Instant
+    finished: Instant | None
     has_items: bool
 
     @property
@@ -39,15 +41,16 @@ class TaskRow:
         return self.origin or self.id
 
 
-_TASK_COLUMNS = """id, name, iteration, within, triggered_by, arrivals, status, handled, error, origin, created,
- items IS NOT NULL"""
+_TASK_COLUMNS = """id, workflow, name, iteration, within, triggered_by, arrivals, status, handled, error, origin,
+ created, finished, items IS NOT NULL"""
 
 
 def _task_of(row: tuple[Any, ...]) -> TaskRow:
     return TaskRow(
-        id=row[0], name=row[1], iteration=row[2], within=row[3], triggered_by=row[4], arrivals=json.loads(row[5]),
-        status=TaskStatus(row[6]), handled=bool(row[7]), error=None if row[8] is None else json.loads(row[8]),
-        origin=row[9], created=row[10], has_items=bool(row[11]),
+        id=row[0], workflow=row[1], name=row[2], iteration=row[3], within=row[4], triggered_by=row[5],
+        arrivals=json.loads(row[6]), status=TaskStatus(row[7]), handled=bool(row[8]),
+        error=None if row[9] is None else json.loads(row[9]), origin=row[10], created=row[11], finished=row[12],
+        has_items=bool(row[13]),
     )  # fmt: skip
 
 
@@ -254,11 +257,17 @@ def set_handled(tx: Transaction, task_id: int) -> None:
 
 
 def failed(tx: Transaction, workflow: int) -> list[TaskRow]:
-    """Return the tasks that failed and led nowhere, in the order in which they ended; nested ones through theirs."""
+    """Return the tasks that failed and led nowhere, nested ones through theirs, as their failures happened.
+
+    Many may be found to be over in one tick, so what ran for them tells which was first.
+    """
     marks = ", ".join(f"'{status}'" for status in sorted(FAILURES))
     rows = tx.execute(
-        f"""SELECT {_TASK_COLUMNS} FROM workflow_task WHERE workflow = ? AND status IN ({marks})
-              AND finished IS NOT NULL AND NOT handled AND within IS NULL ORDER BY finished, id""",
+        f"""SELECT {_TASK_COLUMNS} FROM workflow_task AS t WHERE workflow = ? AND status IN ({marks})
+              AND finished IS NOT NULL AND NOT handled AND within IS NULL
+            ORDER BY coalesce((SELECT min(e.finished) FROM execution AS e
+                WHERE e.workflow_task = coalesce(t.origin, t.id) AND e.next_attempt IS NULL
+                  AND e.status <> 'completed'), finished), id""",
         (workflow,),
     ).fetchall()
     return [_task_of(row) for row in rows]

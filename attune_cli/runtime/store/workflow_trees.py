@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @immutable(kw_only=True)
-class TaskRow:
+class TreeTask:
     """One task of a running or ended workflow, in one of its rounds."""
 
     id: int
@@ -82,7 +82,7 @@ _CHILD_COLUMNS = """e.id, e.parent, e.workflow_task, e.item, e.attempt, e.next_a
 _CHILDREN = f"SELECT {_CHILD_COLUMNS} FROM execution AS e LEFT JOIN inquiry AS i ON i.execution = e.id"
 
 
-def tasks(tx: Transaction, workflow: int) -> list[TaskRow]:
+def tasks(tx: Transaction, workflow: int) -> list[TreeTask]:
     """Return the tasks of a workflow's execution, in the order in which they came up."""
     rows = tx.execute(
         """SELECT t.id, t.name, t.iteration, t.within, t.triggered_by, t.status, json_array_length(t.items), t.error,
@@ -92,7 +92,7 @@ def tasks(tx: Transaction, workflow: int) -> list[TaskRow]:
         (workflow,),
     ).fetchall()
     return [
-        TaskRow(
+        TreeTask(
             id=row[0], name=row[1], iteration=row[2], within=row[3], triggered_by=row[4], status=row[5],
             items=row[6], error=_json(row[7]), origin=row[8], origin_workflow=row[9],
             created=row[10], started=row[11], finished=row[12],

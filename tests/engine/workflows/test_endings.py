@@ -23,7 +23,7 @@ def test_a_failure_that_nothing_handles_lets_the_other_branches_end_first(stage:
     assert stage.status(flow) == ["running"]
     stage.ends(flow, "c")
     assert stage.status(flow) == ["failed"]
-    message = "Workflow failed: 1 task(s) failed: a; a: no water"
+    message = "Workflow failed: task 'a': no water"
     assert stage.error(flow) == message
     assert stage.row(flow).result == {"error": message, "succeeded": False}
 
@@ -71,7 +71,8 @@ def test_an_action_that_is_gone_disabled_or_wrongly_called_fails_its_task_which_
     stage.ends(flow, "repair")
     assert stage.status(*stage.children(flow, "wrong")) == ["failed"]
     assert (stage.children(flow, "gone"), stage.children(flow, "off")) == ([], [])
-    assert stage.error(flow).startswith("Workflow failed: 3 task(s) failed: ")
+    assert stage.error(flow).startswith("Workflow failed: task 'gone': no action 'demo.gone'")
+    assert stage.error(flow).endswith("; off, wrong failed too")
 
 
 def test_a_condition_that_cannot_be_told_is_not_taken_and_fails_the_workflow_at_its_end(
@@ -252,7 +253,7 @@ def test_a_parallel_task_fails_when_one_within_it_does_and_the_error_is_that_one
     stage.ends(flow, "y", bad("dry"))
     assert stage.tasks(flow) == {"both": "running", "x": "running", "y": "failed"}
     stage.ends(flow, "x")
-    assert stage.error(flow) == "Workflow failed: 1 task(s) failed: both; both: dry"
+    assert stage.error(flow) == "Workflow failed: task 'y': dry"
 
 
 def test_results_come_up_through_three_workflows(stage: WorkflowStage) -> None:

@@ -93,7 +93,7 @@ def test_what_is_no_list_or_too_long_a_one_fails_the_task(
     stage.workflow(each(value))
     flow = stage.begin(parameters={"v": "text"})
     assert stage.tasks(flow) == {"each": "failed"}
-    assert stage.error(flow) == f"Workflow failed: 1 task(s) failed: each; each: {said}"
+    assert stage.error(flow) == f"Workflow failed: task 'each': {said}"
 
 
 def test_all_items_run_though_an_early_one_fails_and_the_failed_branch_is_taken(stage: WorkflowStage) -> None:

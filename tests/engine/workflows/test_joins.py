@@ -125,7 +125,7 @@ def test_a_failure_that_only_waits_for_a_join_is_not_handled(stage: WorkflowStag
     stage.ends(flow, "c", bad("stuck"))
     stage.ends(flow, "b")
     assert stage.status(flow) == ["failed"]
-    assert stage.error(flow).startswith("Workflow failed: 1 task(s) failed: c; c: stuck; join of task 'd'")
+    assert stage.error(flow).startswith("Workflow failed: task 'c': stuck; join of task 'd'")
 
 
 # --- cycles

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.model.workflows.graph import Graph
 
-_TASKS_NAMED = 20
+TASKS_NAMED = 20
 """Tasks that a message names; a workflow may have thousands that failed."""
 
 
@@ -105,8 +105,8 @@ def unmet_join(graph: Graph, name: str, inbound: Mapping[str, Inbound]) -> str:
     arrived = _arrived(graph, name, inbound)
     leading = graph.inbound[name]
     number = "all" if wanted(graph, name) == len(leading) else str(wanted(graph, name))
-    only = f"only {_listed(arrived)}" if arrived else "none of them"
-    return f"join of task '{name}' was never satisfied: it waits for {number} of {_listed(leading)}; {only} completed"
+    only = f"only {listed(arrived)}" if arrived else "none of them"
+    return f"join of task '{name}' was never satisfied: it waits for {number} of {listed(leading)}; {only} completed"
 
 
 def _arrived(graph: Graph, name: str, inbound: Mapping[str, Inbound]) -> list[str]:
@@ -123,16 +123,7 @@ def over_bound(name: str, bound: int) -> str:
     return f"task '{name}' would run more often than its bound allows: max_iterations is {bound}"
 
 
-def failure(failed: Sequence[str], first_error: str | None, others: Sequence[str]) -> str:
-    """Say why a workflow failed: its tasks, the first of their errors, and what went wrong between them."""
-    reasons: list[str] = []
-    if failed:
-        names = tuple(dict.fromkeys(failed))
-        first = f"; {names[0]}: {first_error}" if first_error else ""
-        reasons.append(f"{len(names)} task(s) failed: {_listed(names)}{first}")
-    return f"Workflow failed: {'; '.join([*reasons, *others[:_TASKS_NAMED]])}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _TASKS_NAMED
-    return ", ".join(names[:_TASKS_NAMED]) + (f" and {more} more" if more > 0 else "")
+def listed(names: Sequence[str]) -> str:
+    """Name the first of some tasks, and say how many more there are."""
+    more = len(names) - TASKS_NAMED
+    return ", ".join(names[:TASKS_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -8,7 +8,8 @@ from attune_cli.errors import AttuneError
 from attune_cli.runtime.engine.endings import end
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.model.workflows.states import failure, unmet_join
+from attune_cli.runtime.model.workflows.causes import WORKFLOW_FAILED, failure
+from attune_cli.runtime.model.workflows.states import unmet_join
 from attune_cli.runtime.orchestration.workflows.outputs import output_of
 from attune_cli.runtime.services.workflow_cancelling import (
     cancel_children,
@@ -16,13 +17,13 @@ from attune_cli.runtime.services.workflow_cancelling import (
     outcome_of,
     settle_tasks,
 )
+from attune_cli.runtime.services.workflow_causes import cause_among
 from attune_cli.runtime.store import executions, workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
     from attune_cli.runtime.orchestration.workflows.case import Case
     from attune_cli.runtime.orchestration.workflows.following import Following
     from attune_cli.runtime.store.database import Transaction
-    from attune_cli.runtime.store.workflow_tasks import TaskRow
 
 
 class Ending:
@@ -47,8 +48,9 @@ class Ending:
         ]
         workflow_tasks.end_open(self._case.tx, self._case.id)
         if failed or others:
-            message = failure([row.name for row in failed], self._first_error(failed), others)
-            self._end_with(failed_outcome("workflow_failed", message))
+            cause = cause_among(self._case.tx, failed)
+            message = failure(cause, [row.name for row in failed[1:]], others)
+            self._end_with(failed_outcome(WORKFLOW_FAILED, message))
             return
         self._end_with(self._output())
 
@@ -58,19 +60,7 @@ class Ending:
                 self._case.plan, self._case.surroundings.scope(), self._case.sealer, self._case.settings
             )
         except AttuneError as error:
-            reasons = [f"{fault.path}: {fault.message}" for fault in error.details] or [error.message]
-            return failed_outcome("output", failure([], None, reasons))
-
-    def _first_error(self, failed: list[TaskRow]) -> str | None:
-        if not failed:
-            return None
-        first = failed[0]
-        if first.error is not None:
-            return first.error["message"]
-        parts = [first.source, *(one.source for one in workflow_tasks.nested(self._case.tx, first.source))]
-        return next(
-            (said for one in parts if (said := workflow_children.first_error(self._case.tx, one))), None
-        )
+            return failed_outcome("output", failure(None, [], [error.in_words]))
 
     def run_out_of_time(self) -> None:
         seconds = self._case.execution.timeout_seconds

@@ -59,9 +59,7 @@ class Following:
             return step.when.holds(scope)
         except ExpressionError as error:
             if status is not TaskStatus.SKIPPED:
-                self._case.fault(
-                    row.name, f"next.{index}.when", f"{{{{ {step.when.expression.text} }}}}: {error}"
-                )
+                self._case.fault(row.name, f"next.{index}.when", str(error))
             return False
 
     def _publish(self, row: TaskRow, at: str, publish: Template, scope: StepScope) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.clock import SECOND
 from attune_cli.runtime.expressions.faults import ExpressionError
-from attune_cli.runtime.expressions.templates import TemplateError
 from attune_cli.runtime.model.workflows.states import OPEN, TaskStatus, together
 from attune_cli.runtime.orchestration.workflows.ending import Ending
 from attune_cli.runtime.orchestration.workflows.following import Following
@@ -183,13 +182,7 @@ class Turn:
 
 
 def _error(error: AttuneError) -> dict[str, str]:
-    """Return what is written down of an error; a template's message names the first place, its details all."""
-    if isinstance(error, TemplateError) and len(error.details) > 1:
-        return {
-            "type": error.code,
-            "message": "; ".join(f"{one.path}: {one.message}" for one in error.details),
-        }
-    return {"type": error.code, "message": error.message}
+    return {"type": error.code, "message": error.in_words}
 
 
 def _deadline(execution: Startable) -> Instant | None:
