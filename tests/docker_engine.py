@@ -99,6 +99,21 @@ def bare_image() -> str:
 
 
 @functools.cache
+def shell_image(shell: str) -> str:
+    """Return the name of an image whose /bin/sh is that shell; skips where this machine has none."""
+    path = shutil.which(shell)
+    if path is None:
+        pytest.skip(f"containers with {shell} are not tested: there is no {shell} on this machine")
+    name = f"{image()}-{shell}"
+    if not docker("images", "-q", name):
+        memory = io.BytesIO()
+        with tarfile.open(fileobj=memory, mode="w") as archive:
+            _add_programs(archive, shell=path)
+        docker("import", "-c", "ENV PATH=/usr/local/bin:/usr/bin:/bin", "-", name, given=memory.getvalue())
+    return name
+
+
+@functools.cache
 def node_image() -> str:
     """Return the name of an image that has Node and npm beside what `image` has; skips where this machine has none."""
     node, npm = (shutil.which(program) for program in ("node", "npm"))
@@ -146,14 +161,18 @@ def _archive() -> bytes:
     return memory.getvalue()
 
 
-def _add_programs(archive: tarfile.TarFile) -> None:
+def _add_programs(archive: tarfile.TarFile, shell: str = "") -> None:
+    """Add busybox and bash; what is called `sh` is busybox unless another program is named."""
     busybox, bash = (Path(str(shutil.which(program))).resolve() for program in ("busybox", "bash"))
     archive.add(busybox, "bin/busybox")
     listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
-    for applet in set(listed.stdout.split()) - {"busybox", "bash"}:
+    for applet in set(listed.stdout.split()) - {"busybox", "bash"} - ({"sh"} if shell else set()):
         _add_link(archive, f"bin/{applet}", "busybox")
     archive.add(bash, "bin/bash")
     _add_libraries(archive, [busybox, bash])
+    if shell:
+        archive.add(Path(shell).resolve(), "bin/sh")
+        _add_libraries(archive, [Path(shell).resolve()])
 
 
 def _add_python(archive: tarfile.TarFile) -> None:

@@ -316,6 +316,14 @@ def test_a_stopped_run_is_cancelled(bench: Bench) -> None:
     assert end.result["cancelled"] is True
 
 
+def test_what_a_stopped_run_has_started_is_asked_to_end_too(bench: Bench) -> None:
+    child = "trap 'echo asked; exit' TERM; echo ready; while :; do sleep 0.05; done"
+    execution = bench.begin(f'trap : TERM; bash -c "{child}" & until wait; do :; done')
+    bench.await_output(execution, b"ready")
+    bench.stop(execution)
+    assert bench.end(execution).lines == ["ready", "asked"]
+
+
 def test_a_run_that_is_over_or_unknown_may_be_stopped_in_vain(bench: Bench) -> None:
     end = bench.run("echo done")
     bench.stop(end.execution)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SHOW = 'env | grep -v -e HOSTNAME= -e ATTUNE_EXEC_ID= | sort; ls -A /tmp; touch /tmp/left; echo "<$GIVEN>"'
+SHOW = """\
+env | grep -v -e HOSTNAME= -e ATTUNE_EXEC_ID= | sort
+grep Sig[BI] /proc/self/status
+ls -A /tmp /proc/self/fd
+touch /tmp/left
+echo "<$GIVEN>"
+"""
 
 
 @pytest.fixture

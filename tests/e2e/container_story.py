@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.docker_engine import containers_of, docker, image
+from tests.docker_engine import LABEL, containers_of, docker, image
 from tests.e2e.daemon_story import supervisors
 from tests.e2e.story import until
 from tests.pack_files import write_files
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 
-_EXECUTION = '{{index .Config.Labels "attune.execution"}}'
+_ID_AND_EXECUTION = '{{.ID}} {{.Label "attune.execution"}}'
 
 
 def home_id(home: Home) -> str:
@@ -46,13 +46,13 @@ def _column(home: Home, query: str) -> list[str]:
 def no_container_is_left(home: Home, run: Run) -> Iterator[None]:
     """Fail when a story leaves a container of its home behind; skip it where there is no engine.
 
-    Those that waited when their daemon was killed are left to the next host that makes a container.
+    Those that were started ahead by a daemon that was killed are left to the next host that makes a container.
     """
     image()
     yield
     if home.database.exists():
         until(lambda: not supervisors(home), "the supervisor's end")
-        if waiting_containers(home):
+        if _started_ahead(home, "--all"):
             assert run("run", "exec", "--image", image(), "--", "true").exit_code == 0
         left = containers_of(home_id(home))
         for container in left:
@@ -61,9 +61,14 @@ def no_container_is_left(home: Home, run: Run) -> Iterator[None]:
 
 
 def waiting_containers(home: Home) -> list[str]:
-    """Return the containers of a home that were made for no run in particular."""
-    found = containers_of(home_id(home))
-    return [one for one in found if not docker("inspect", "-f", _EXECUTION, one)]
+    """Return the containers of a home that run and were made for no run in particular."""
+    return _started_ahead(home)
+
+
+def _started_ahead(home: Home, *options: str) -> list[str]:
+    ours = f"label={LABEL}={home_id(home)}"
+    lines = docker("ps", *options, "--no-trunc", "--filter", ours, "--format", _ID_AND_EXECUTION).splitlines()
+    return [words[0] for words in map(str.split, lines) if len(words) == 1]
 
 
 def install(run: Run, folder: Path, script: str = "", *, pack: str = "box", **keys: Any) -> None:

@@ -12,3 +12,4 @@ if __name__ == "__main__":
     from attune_cli.runtime.runners.containers.shim import main
 
     main(sys.argv[1:])
+    os._exit(0)  # nothing is left to do, and an interpreter takes its time to see that

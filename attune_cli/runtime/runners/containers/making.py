@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,8 @@ class Made:
     """Holds its parameters."""
     secrets: tuple[bytes, ...] = ()
     """What must not be read in its log."""
+    about: dict[str, str] = field(default_factory=dict[str, str])
+    """What the record tells of it: `image`, `image_id`, and `warning` if there is one."""
 
     def forget_parameters(self) -> None:
         if self.file is not None:
@@ -70,6 +72,8 @@ class _Plan:
     """The variables of all runs of its definition."""
     own: dict[str, str]
     """The run's own variables."""
+    warning: str
+    """What is not as the action may expect it; empty when all is."""
     specified: Callable[..., dict[str, Any]]
     """`specification` for it, but for what a container that waits has otherwise."""
 
@@ -105,7 +109,7 @@ class ContainerMaker:
         """Make the container of a run. Blocks; raises AttuneError or OSError."""
         self._have_folder()
         plan = self._plan(job)
-        return replace(self._made(plan), secrets=secrets_of(job, plan.own))
+        return replace(self._made(plan), secrets=secrets_of(job, plan.own), about=_about(plan))
 
     def _made(self, plan: _Plan) -> Made:
         nonce = os.urandom(16).hex()
@@ -144,6 +148,7 @@ class ContainerMaker:
             by_file=by_file,
             shared=shared,
             own=own,
+            warning=warning,
             specified=partial(
                 specification.specification,
                 options,
@@ -152,7 +157,6 @@ class ContainerMaker:
                 folder=folder,
                 hosts_file=self._home.container_hosts,
                 needed=needed,
-                warning=warning,
             ),
         )
 
@@ -244,6 +248,7 @@ class ContainerMaker:
             parameter_file=None,
             labels=self._labels | {ACTION_LABEL: plan.job.action_ref},
         )
+        given["host"]["pids_limit"] += 1  # the gate itself
         return Shape(
             owner=f"{plan.job.action_ref} {plan.options.image or plan.options.build}",
             key=hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest(),
@@ -308,6 +313,11 @@ class ContainerMaker:
 
     def _labels_of(self, job: Job) -> dict[str, str]:
         return self._labels | {ACTION_LABEL: job.action_ref, EXECUTION_LABEL: str(job.execution)}
+
+
+def _about(plan: _Plan) -> dict[str, str]:
+    about = {"image": plan.image.name, "image_id": plan.image.digest or plan.image.id}
+    return about | ({"warning": plan.warning} if plan.warning else {})
 
 
 def _unreachable(url: str, network: str, gateway: str | None) -> str:

@@ -143,6 +143,7 @@ class DockerRunner(SupervisedRunner):
         words = (
             *(self._engine.address, made.container, f"{folder}/{REPORT}", str(len(made.stdin))),
             *("" if timeout is None else str(timeout), str(grace), made.nonce),
+            *(f"{name}={value}" for name, value in made.about.items()),
         )
         return Spawn(
             run=ref,
@@ -175,15 +176,18 @@ class DockerRunner(SupervisedRunner):
         if begun is None:
             return
         self._see_to_the_next(self._shapes.pop(run.run, None))
-        if read_report(self._folder(begun.execution)).get("removed"):
+        report, container = read_report(self._folder(begun.execution)), _container_of(run.run)
+        if report.get("by_gate"):  # nothing of it does anything any more
             super().ended(run)
-            return
+            self._errands.run(lambda: self._remove(container))
+        elif report.get("removed"):
+            super().ended(run)
+        else:
+            self._errands.run(lambda: self._remove_and_end(container, run))
 
-        def remove_first() -> None:
-            self._remove(_container_of(run.run))
-            super(DockerRunner, self).ended(run)
-
-        self._errands.run(remove_first)
+    def _remove_and_end(self, container: str, run: RunExit) -> None:
+        self._remove(container)
+        super().ended(run)
 
     def _see_to_the_next(self, shape: Shape | None) -> None:
         if self._warm is not None and shape is not None:

@@ -1,10 +1,13 @@
-"""The process that holds the streams of a container: `… ADDRESS CONTAINER REPORT STDIN_BYTES TIMEOUT GRACE NONCE`.
+"""The process that holds the streams of a container.
 
-A child of the supervisor, which pumps, caps and masks its pipes as those of any other. It reads its whole input before
-it does anything, hands it to the engine at once, starts the container, copies both streams, ends the container when it
-is told to (TERM) or when the time is over, writes down what came of it, and removes it (docs/adr/0040). A container
-that waits at its gate is there already if there is a NONCE: its input opens the gate, and its output begins with the
-nonce, which is taken off (docs/adr/0047).
+`… ADDRESS CONTAINER REPORT STDIN_BYTES TIMEOUT GRACE NONCE NAME=VALUE…` is a child of the supervisor, which pumps, caps
+and masks its pipes as those of any other. It reads its whole input before it does anything, hands it to the engine at
+once, starts the container, copies both streams, ends the container when it is told to (TERM) or when the time is over,
+writes down what came of it, and removes it (docs/adr/0040).
+
+With a NONCE the container waits at its gate already: the input opens the gate, and the output begins with the nonce,
+which is taken off (docs/adr/0047). If the gate says that the action ended well, that is its end, and the runner removes
+what is left (docs/adr/0060). What is NAMEd is written down with the rest.
 
 The report is one JSON object, renamed into place before this process ends; see `Report`.
 """
@@ -13,24 +16,28 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-import socket
 import time
 
-from attune_cli.runtime.runners.containers.wire import EngineError, Frames, Wire, answer_of
+from attune_cli.runtime.runners.containers.marks import Marked, greeting_of, mark_of
+from attune_cli.runtime.runners.containers.wire import EngineError, Frames, Wire, answer_of, socket
 
-# What is imported here is paid by each container: json, say, comes with the container's end, which takes longer anyway.
+# What is imported here is paid by each container: `signal` and `socket` would take as long as all else together.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
+    from json.encoder import encode_basestring_ascii as as_json
     from typing import Any
 
     Report = dict[str, Any]
-"""`stage`, `exit_code`, `out_of_memory`, `timed_out`, `error` (the engine's words), `engine_gone`, `removed`, `image`,
-`image_id`, `warning`. The stages: `before` (nothing was begun), `start` (the engine did not start it), `gate` (it
-waited, and never began), `running`, `over`."""
+else:
+    import _signal as signal
+    from _json import encode_basestring_ascii as as_json
+"""`stage`, `exit_code`, `out_of_memory`, `timed_out`, `error` (the engine's words), `engine_gone`, `removed`, `by_gate`
+(the gate told the end), and what was named. The stages: `before` (nothing was begun), `start` (the engine did not start
+it), `gate` (it waited, and never began), `running`, `over`."""
 
 _BEGUN = ("gate", "running")
-_STDOUT = 1
+_STDOUT, _STDERR = 1, 2
 _READ_BYTES = 256 * 1024
 _LAST_WORDS_SECONDS = 5.0
 """How long the end of the streams is waited for when the container is over."""
@@ -57,8 +64,9 @@ class Shim:
         timeout_seconds: float | None,
         grace_seconds: float,
         nonce: str,
+        about: dict[str, str],
     ) -> None:
-        self.report: Report = {"stage": "before", "removed": False}
+        self.report: Report = {**about, "stage": "before", "removed": False}
         self._report_path = path
         self._wire = wire
         self._path = f"/containers/{container}"
@@ -66,8 +74,10 @@ class Shim:
         self._timeout_seconds = timeout_seconds
         self._grace_seconds = grace_seconds
         self._poll = select.poll()
-        self._answer_due = f"{nonce}\n".encode() if nonce else b""
-        """What its output has still to begin with."""
+        self._streams = {
+            _STDOUT: Marked(greeting_of(nonce), mark_of(nonce)),
+            _STDERR: Marked(b"", mark_of(nonce)),
+        }
         self._asked_to_stop = False
         self._deadline: float | None = None
         self._kill_at: float | None = None
@@ -93,9 +103,10 @@ class Shim:
         except _LOST as error:
             self.report["error"] = str(error) or type(error).__name__
             self.report["engine_gone"] = True
-        self._inspect()
-        _keep(self.report, self._report_path)
-        self._remove()
+        if not self.report.get("by_gate"):
+            self._inspect()
+            _keep(self.report, self._report_path)
+            self._remove()
         _keep(self.report, self._report_path)
 
     def _hold(self, document: bytes) -> None:
@@ -117,7 +128,7 @@ class Shim:
             self.report |= {"stage": "over", "exit_code": self._exit_code}
 
     def _begin(self) -> None:
-        if self._answer_due:
+        if not self._streams[_STDOUT].is_greeted:
             self.report["stage"] = "gate"
             return
         self.report["stage"] = "start"
@@ -129,7 +140,7 @@ class Shim:
         self._pass_on(frames.feed(begun))
         for source in (stream, waiting, self._bell):
             self._poll.register(source, select.POLLIN)
-        while self._stream_open or self._exit_code is None:
+        while not self._is_over():
             for descriptor, _ in self._poll.poll(self._pause_milliseconds()):
                 if descriptor == self._bell:
                     self._was_asked()
@@ -140,21 +151,20 @@ class Shim:
             if self._keep_time():
                 return
 
+    def _is_over(self) -> bool:
+        """By what the gate says, or by the end of the streams and what the engine says."""
+        if all(stream.is_over for stream in self._streams.values()):
+            self._exit_code = 0
+            self.report["by_gate"] = True
+            return True
+        return not self._stream_open and self._exit_code is not None
+
     def _pass_on(self, pieces: list[tuple[int, memoryview]]) -> None:
         """Pass output on to the supervisor, who takes everything."""
         for number, piece in pieces:
-            _write(number, self._after_answer(piece) if number == _STDOUT else piece)
-
-    def _after_answer(self, piece: memoryview) -> memoryview:
-        """Take off what the gate says, which comes before all else: then the run has begun."""
-        due = self._answer_due[: len(piece)]
-        if bytes(piece[: len(due)]) != due:
-            raise ValueError("the gate gave another answer")
-        if due:
-            self._answer_due = self._answer_due[len(due) :]
-            if not self._answer_due:
-                self.report["stage"] = "running"
-        return piece[len(due) :]
+            _write(number, self._streams[number].feed(piece))
+        if self.report["stage"] == "gate" and self._streams[_STDOUT].is_greeted:
+            self.report["stage"] = "running"
 
     def _take_output(self, stream: socket.socket, frames: Frames) -> None:
         try:
@@ -168,6 +178,8 @@ class Shim:
         else:
             self._poll.unregister(stream)
             self._stream_open = False
+            for number, content in self._streams.items():
+                _write(number, content.rest())
 
     def _take_end(self, waiting: socket.socket) -> None:
         """Take in the answer, of which the head comes at once and the rest at the end of the container."""
@@ -231,10 +243,8 @@ class Shim:
             found = self._wire.ask("GET", f"{self._path}/json")
         except (EngineError, *_LOST):
             return
-        state, labels = found["State"], found["Config"]["Labels"]
+        state = found["State"]
         self.report["out_of_memory"] = bool(state["OOMKilled"])
-        for name in ("image", "image_id", "warning"):
-            self.report[name] = labels.get(f"attune.{name}")
         if self.report["stage"] == "over" and state.get("Error"):
             self.report["error"] = state["Error"]
 
@@ -262,7 +272,8 @@ def _give(stream: socket.socket, document: bytes) -> bool:
     return taken == len(document)
 
 
-def _write(descriptor: int, piece: memoryview) -> None:
+def _write(descriptor: int, content: bytes | memoryview) -> None:
+    piece = memoryview(content)
     while piece:
         piece = piece[os.write(descriptor, piece) :]
 
@@ -276,17 +287,21 @@ def _read_exactly(count: int) -> bytes | None:
 
 
 def _keep(report: Report, path: str) -> None:
-    import json
-
     os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)  # noqa: PTH103, PTH120 - pathlib would cost more
     draft = f"{path}.new"
-    with open(draft, "w", encoding="utf-8") as file:  # noqa: PTH123 - as above
-        json.dump(report, file)
+    # The module `json` is only imported for what an engine says, while which nobody waits for us.
+    fields = (
+        f"{as_json(name)}: {as_json(value) if isinstance(value, str) else str(value).lower()}"
+        for name, value in report.items()
+    )
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    _write(file, f"{{{', '.join(fields)}}}".encode())
+    os.close(file)
     os.rename(draft, path)  # noqa: PTH104 - as above
 
 
 def main(words: list[str]) -> None:
-    address, container, path, stdin_bytes, timeout, grace, nonce = words
+    address, container, path, stdin_bytes, timeout, grace, nonce, *named = words
     shim = Shim(
         Wire(address),
         container,
@@ -294,5 +309,6 @@ def main(words: list[str]) -> None:
         timeout_seconds=float(timeout) if timeout else None,
         grace_seconds=float(grace),
         nonce=nonce,
+        about={name: value for name, _, value in (one.partition("=") for one in named)},
     )
     shim.run(_read_exactly(int(stdin_bytes)))

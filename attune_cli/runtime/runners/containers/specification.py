@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 NOBODY = "65534:65534"
 """Whoever runs an action whose image would run it as root."""
 
+TERM_FOR_ALL = {"TINI_KILL_PROCESS_GROUP": "1"}
+"""Lets the engine's init pass a signal on to the action's whole process group, as processes get it."""
+
 PARAMETER_FILE = "/attune/parameters"
 
 NO_NETWORK = "none"
@@ -84,7 +87,6 @@ def specification(
     hosts_file: Path,
     parameter_file: Path | None,
     needed: Dependencies | None = None,
-    warning: str = "",
     labels: dict[str, str],
 ) -> dict[str, Any]:
     """Return the arguments for `ContainerEngine.create`; `hosts_file` has the content `HOSTS`."""
@@ -106,18 +108,13 @@ def specification(
         "image": image.id,
         "entrypoint": None if program.entrypoint is None else list(program.entrypoint),
         "command": list(program.command) or None,
-        "environment": environment,
+        "environment": environment | TERM_FOR_ALL,
         "user": user_of(options, image),
         "working_dir": None if folder is None else PACK_FOLDER,
         "stdin_open": True,
         # Its network namespace has `lo` all the same; without this the engine first makes one of its own for it.
         "network_disabled": no_network,
-        "labels": {
-            **labels,
-            "attune.image": image.name,
-            "attune.image_id": image.digest or image.id,
-            **({"attune.warning": warning} if warning else {}),
-        },
+        "labels": labels,
         "host": _host(options, policy, mounts),
     }
 

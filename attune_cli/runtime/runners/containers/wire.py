@@ -6,11 +6,12 @@ A request is answered over a connection of its own; the one of `attach` becomes 
 
 from __future__ import annotations
 
-import socket
-
-TYPE_CHECKING = False  # see the shim: typing is not imported for nothing
+TYPE_CHECKING = False  # see the shim: what is imported for nothing is paid all the same
 if TYPE_CHECKING:
-    from typing import Any
+    import socket
+    from typing import Any, Self
+else:
+    import _socket as socket
 
 PATIENCE_SECONDS = 30.0
 """How long an engine may think about an ordinary request."""
@@ -31,6 +32,16 @@ class EngineError(Exception):
         self.message = message
 
 
+class Connection(socket.socket):
+    """A socket that is closed where its block ends."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 class Wire:
     """The way to the engine at `address`: unix:///path or tcp://host:port."""
 
@@ -43,8 +54,10 @@ class Wire:
     def connect(self) -> socket.socket:
         """Raises OSError."""
         if self._path is None:
-            return socket.create_connection(self._host, timeout=self._patience_seconds)
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            from socket import create_connection
+
+            return create_connection(self._host, timeout=self._patience_seconds)
+        connection = Connection(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(self._patience_seconds)
         try:
             connection.connect(self._path)
