@@ -300,6 +300,11 @@ class DockerBench(RunnerBench):
     def container_of(self, execution: int) -> str:
         return self._refs[execution].partition(":")[2]
 
+    def settle(self) -> None:
+        """Wait until what is done behind the runs is done."""
+        assert isinstance(self.runner, DockerRunner)
+        self.runner._errands.finish(PATIENCE_SECONDS)
+
     def _adapted(self, details: dict[str, Any]) -> dict[str, Any]:
         runtime = details.pop("runner_type").removeprefix("core.")
         container = {"image": self.image, "runtime": runtime} | details.pop("container", {})

@@ -93,10 +93,12 @@ def test_an_image_without_a_shell_runs_all_the_same(bench: WarmBench) -> None:
 
 def test_another_definition_gets_rid_of_those_that_wait_for_the_old_one(bench: WarmBench) -> None:
     bench.run("true", container={"memory": "64MiB"})
-    until(lambda: len(running(bench)) == 1, "a container that waits")
-    old = running(bench)
+    bench.settle()
+    (old,) = running(bench)
     bench.run("true", container={"memory": "65MiB"})
-    until(lambda: len(running(bench)) == 1 and running(bench) != old, "one for the new definition only")
+    bench.settle()
+    (new,) = running(bench)
+    assert new != old
 
 
 def test_there_are_never_more_than_the_setting_says_and_none_when_it_is_zero(tmp_path: Path) -> None:
@@ -105,13 +107,13 @@ def test_there_are_never_more_than_the_setting_says_and_none_when_it_is_zero(tmp
             for name in ("one", "two", "three"):
                 for _ in range(2):
                     bench.run("true", ref=f"demo.{name}", name=f"{name}.sh")
-            until(lambda most=most, bench=bench: len(running(bench)) == most, f"{most} that wait")
-            assert len(containers_of(bench.home_id)) == most
+            bench.settle()
+            assert len(running(bench)) == len(containers_of(bench.home_id)) == most
 
 
 def test_one_that_is_gone_serves_nobody(bench: WarmBench) -> None:
     bench.run("echo fine", name="it.sh")
-    until(lambda: len(running(bench)) == 1, "a container that waits")
+    bench.settle()
     docker("kill", *running(bench))
     assert bench.run("echo fine", name="it.sh").stdout == b"fine\n"
 
@@ -131,11 +133,13 @@ def test_a_run_whose_container_is_gone_before_its_gate_opens_fails_and_says_that
 def test_one_that_nobody_wants_for_long_is_removed(tmp_path: Path) -> None:
     with WarmBench(tmp_path, container_warm_seconds=2.0) as bench:
         bench.run("true")
-        until(lambda: len(running(bench)) == 1, "a container that waits")
+        bench.settle()
+        assert len(running(bench)) == 1
         until(lambda: containers_of(bench.home_id) == [], "its removal")
 
 
 def test_a_run_that_is_not_wanted_twice_starts_nothing_ahead(tmp_path: Path) -> None:
     with DockerBench(tmp_path, keeps_warm=True) as bench:
         bench.run("true")
+        bench.settle()
         assert containers_of(bench.home_id) == []

@@ -137,6 +137,8 @@ class DockerRunner(SupervisedRunner):
         made = self._made.pop(ref)
         if made.shape is not None:
             self._shapes[ref] = made.shape
+        if made.nonce:
+            self._errands.begin(ref)
         action = job.definition.action
         folder = self._folder(job.execution)
         timeout, grace = job.timeout_seconds, self._settings.grace_seconds
@@ -175,23 +177,26 @@ class DockerRunner(SupervisedRunner):
         begun = self._runs.get(run.run)
         if begun is None:
             return
-        self._see_to_the_next(self._shapes.pop(run.run, None))
-        report, container = read_report(self._folder(begun.execution)), _container_of(run.run)
-        if report.get("by_gate"):  # nothing of it does anything any more
+        shape, container = self._shapes.pop(run.run, None), _container_of(run.run)
+        self._see_to_the_next(shape)
+        report = read_report(self._folder(begun.execution))
+        if report.get("by_gate"):  # nothing in it does anything any more
+            self._errands.put_off(lambda: self._remove(container))
             super().ended(run)
-            self._errands.run(lambda: self._remove(container))
         elif report.get("removed"):
             super().ended(run)
         else:
             self._errands.run(lambda: self._remove_and_end(container, run))
+        self._errands.end(run.run)
 
     def _remove_and_end(self, container: str, run: RunExit) -> None:
         self._remove(container)
         super().ended(run)
 
     def _see_to_the_next(self, shape: Shape | None) -> None:
-        if self._warm is not None and shape is not None:
-            self._warm.see_to_the_next(shape)
+        warm = self._warm
+        if warm is not None and shape is not None:
+            self._errands.put_off(lambda: warm.see_to_the_next(shape))
 
     def _end(self, run: RunExit, execution: int) -> End:
         return end_of(run, self._folder(execution))

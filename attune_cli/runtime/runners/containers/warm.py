@@ -83,6 +83,7 @@ class WarmContainers:
                 self._remove(place.container)
             with self._news:
                 place = self._pop(shape.key)
+        self._errands.hurry()
         return None
 
     def see_to_the_next(self, shape: Shape) -> None:
