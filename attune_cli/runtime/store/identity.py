@@ -57,11 +57,21 @@ def renew(tx: Transaction, reason: str) -> int:
            WHERE finished IS NULL AND status IN ('requested', 'scheduled', 'running', 'canceling')""",
         (dump({"type": "abandoned", "message": f"{reason} before it ended"}), tx.now, tx.now),
     ).rowcount
+    _close_workflows(tx)
     _leave_to_the_original(tx, reason)
     tx.execute("DELETE FROM host")
     remove(tx, "inode")
     put(tx, "home_id", os.urandom(16).hex())
     return ended
+
+
+def _close_workflows(tx: Transaction) -> None:
+    """End the tasks of what was ended, and look at none of it again."""
+    from attune_cli.runtime.store import workflow_tasks, workflows
+
+    for workflow in workflows.ended_and_open(tx):
+        workflow_tasks.end_open(tx, workflow)
+        workflows.set_due(tx, workflow, None)
 
 
 def _leave_to_the_original(tx: Transaction, reason: str) -> None:

@@ -158,6 +158,17 @@ def live_below(tx: Transaction, execution: int) -> list[int]:
     return [int(row[0]) for row in rows]
 
 
+def ended_and_open(tx: Transaction) -> list[int]:
+    """Return the workflows that are over though tasks of theirs are open or they are to be looked at."""
+    rows = tx.execute(
+        """SELECT w.execution FROM workflow_execution AS w JOIN execution AS e ON e.id = w.execution
+           WHERE e.finished IS NOT NULL AND (w.due IS NOT NULL OR EXISTS (
+             SELECT 1 FROM workflow_task AS t WHERE t.workflow = w.execution AND t.finished IS NULL
+               AND t.status IN ('waiting', 'running')))"""
+    ).fetchall()
+    return [int(row[0]) for row in rows]
+
+
 def nesting(tx: Transaction, execution: int, limit: int) -> int:
     """Return how many workflows stand above an execution, itself included; counts to `limit` at most."""
     row = tx.execute(

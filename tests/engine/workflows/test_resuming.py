@@ -9,6 +9,7 @@ from attune_cli.runtime.services import executions as services
 from attune_cli.runtime.services.reruns import rerun
 from attune_cli.runtime.services.submission import submit
 from attune_cli.runtime.store.execution_search import Filter
+from attune_cli.runtime.store.identity import renew
 from tests.engine.workflows.stage import OK, WorkflowStage, bad, good, task
 
 
@@ -149,6 +150,21 @@ def test_a_run_whose_kept_results_were_pruned_is_refused_and_names_their_tasks(s
     with pytest.raises(ConflictError, match=r"\(a, each\)"):
         again(stage, flow)
     assert stage.all_ids() == [before[0], before[-1]]
+
+
+def test_a_copy_leaves_no_task_open_and_its_workflows_can_go_on_from_there(stage: WorkflowStage) -> None:
+    stage.workflow(task("in"), ref="demo.inner")
+    stage.workflow(task("a", "b"), task("b", action="demo.inner"), task("c", "d"), task("d"))
+    flow = stage.begin()
+    stage.ends(flow, "a")
+    (inner,) = stage.children(flow, "b")
+    with stage.store.write(stage.clock.now()) as tx:
+        renew(tx, "its database was copied")
+    assert stage.tasks(flow) == {"a": "completed", "b": "cancelled", "c": "cancelled"}
+    assert stage.tasks(inner) == {"in": "cancelled"}
+    assert stage.store.connection.execute("SELECT max(due) FROM workflow_execution").fetchone() == (None,)
+    second = again(stage, flow)
+    assert stage.tasks(second) == {"a": "completed", "b": "running", "c": "running"}
 
 
 def test_a_workflow_may_begin_at_a_task_and_what_is_not_behind_it_counts_as_done(
