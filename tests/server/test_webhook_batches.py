@@ -123,6 +123,44 @@ def test_a_call_that_fails_fails_alone(platform: StagePlatform, enable: Enable) 
     assert platform.rows("SELECT count(*) FROM webhook_call") == [(CALLS - 1,)]
 
 
+def test_requests_that_come_one_after_another_are_written_together(platform: StagePlatform) -> None:
+    async def ask(count: int) -> None:
+        desk = Desk(platform, administrator="", feed=Feed(platform))
+        asked: list[asyncio.Task[None]] = []
+        for _ in range(count):
+            asked.append(asyncio.create_task(desk.ask(lambda _tx: None)))
+            await asyncio.sleep(0)  # a turn of the loop
+        await asyncio.gather(*asked)
+        desk.close()
+        desk.feed.close()
+
+    before = platform.requests
+    asyncio.run(ask(5))
+    assert platform.requests == before + 1
+    asyncio.run(ask(50))
+    assert before + 2 < platform.requests < before + 20, "the first waits for some turns, not for all"
+
+
+def test_an_address_takes_nothing_but_posts_and_has_nothing_below_it(
+    platform: StagePlatform, client: httpx.Client, enable: Enable
+) -> None:
+    path = enable()
+    for method in ("GET", "PUT", "DELETE"):
+        assert client.request(method, path).status_code == 405
+    for other in (f"{path}/below", f"{path}%2Fbelow", webhooks.PATH, webhooks.PATH.rstrip("/")):
+        assert client.post(other, json={}).status_code == 404
+    assert platform.rows("SELECT count(*) FROM webhook_call") == [(0,)]
+
+
+def test_a_database_that_cannot_be_read_is_told_in_words(
+    platform: StagePlatform, client: httpx.Client, enable: Enable
+) -> None:
+    path = enable()
+    platform.do(lambda tx: tx.execute("ALTER TABLE webhook RENAME TO elsewhere"))
+    answer = client.post(path, json={})
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_error")
+
+
 def test_who_waits_for_a_silent_engine_is_told_to_try_again(
     platform: StagePlatform, client: httpx.Client, enable: Enable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

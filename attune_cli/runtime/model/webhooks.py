@@ -57,12 +57,13 @@ _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE | re.ASCII)
 _JSON_TYPE = re.compile(r"application/(?:[\w.-]+\+)?json", re.ASCII)
 _CHARSETS = {
-    **dict.fromkeys(("utf-8", "utf8"), "utf-8-sig"),
+    **dict.fromkeys(("utf-8", "utf8"), "utf-8"),
     **dict.fromkeys(("us-ascii", "ascii"), "ascii"),
     **dict.fromkeys(("iso-8859-1", "latin-1", "latin1"), "latin-1"),
     **dict.fromkeys(("windows-1252", "cp1252"), "cp1252"),
 }
 _FORM_TYPE = "application/x-www-form-urlencoded"
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 @immutable(kw_only=True)
@@ -273,7 +274,7 @@ def read_body(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - any JSON
         return None
     kind = content_type.partition(";")[0].strip().lower()
     if _JSON_TYPE.fullmatch(kind):
-        return _json(_text(body, "utf-8-sig"))
+        return _json(_text(body, "utf-8"))
     if kind.startswith("multipart/"):
         raise Refusal(415, "a multipart body is not read: send JSON, a form or text", "unsupported_body")
     text = _text(body, _charset(content_type))
@@ -312,12 +313,16 @@ def _form(text: str) -> Any:  # noqa: ANN401 - any JSON value
     return fields
 
 
-def _json(text: str) -> Any:  # noqa: ANN401 - any JSON value
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is no JSON")
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(text, parse_constant=refuse)
+        return _decoder.decode(text)
     except RecursionError as error:
         raise Refusal(400, "the JSON is nested too deeply", "broken_json") from error
     except ValueError as error:
@@ -334,10 +339,10 @@ def _charset(content_type: str) -> str:
 
 def _text(body: bytes, charset: str) -> str:
     try:
-        return body.decode(charset)
+        text = body.decode(charset)
     except (UnicodeError, LookupError) as error:
-        name = charset.removesuffix("-sig")
-        raise Refusal(400, f"the body is no {name} text", "broken_text") from error
+        raise Refusal(400, f"the body is no {charset} text", "broken_text") from error
+    return text.removeprefix(_BYTE_ORDER_MARK) if charset == "utf-8" else text
 
 
 @immutable(kw_only=True)
@@ -381,8 +386,8 @@ def _told(value: object) -> str | None:
 
 def shown_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that may be kept: no secrets, and no more than a few."""
-    shown = ((name, value) for name, value in headers.items() if name not in SECRET_HEADERS)
-    return {name: value[:_MAX_HEADER_CHARACTERS] for name, value in list(shown)[:_MAX_HEADERS]}
+    shown = [name for name in headers if name not in SECRET_HEADERS][:_MAX_HEADERS]
+    return {name: headers[name][:_MAX_HEADER_CHARACTERS] for name in shown}
 
 
 def delivery_name(config: WebhookConfig, delivery: Delivery) -> str | None:

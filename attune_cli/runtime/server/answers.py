@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from typing import TYPE_CHECKING, Any, cast
@@ -12,7 +11,7 @@ from starlette.responses import Response
 from attune_cli.errors import ConflictError, DeniedError, NotFoundError, UnavailableError, UsageError
 from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.model.json_values import unfit
-from attune_cli.runtime.model.webhooks import Refusal
+from attune_cli.runtime.server.bodies import Body
 from attune_cli.runtime.server.desk import desk_of
 from attune_cli.values import immutable
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection, Request
 
     from attune_cli.errors import AttuneError
+    from attune_cli.runtime.model.webhooks import Refusal
     from attune_cli.runtime.services.tokens import Caller
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
@@ -32,7 +32,6 @@ MAX_PAGE = 1000
 _LAST_OFFSET = 2**63 - 1
 """What SQLite can hold; no list is so long."""
 
-_BODY_SECONDS = 30.0
 _STATUSES = (
     (UsageError, 400),
     (DeniedError, 403),
@@ -51,17 +50,12 @@ _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=s
 log = logging.getLogger("attune.server")
 
 
-class BodyTooLargeError(Exception):
-    """A body grew over its limit; the rest of it was not read."""
+def json_bytes(document: object) -> bytes:
+    return _encoder.encode(document).encode("utf-8", "backslashreplace")
 
 
 def json_response(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        _encoder.encode(document).encode("utf-8", "backslashreplace"),
-        status,
-        headers=headers,
-        media_type="application/json",
-    )
+    return Response(json_bytes(document), status, headers=headers, media_type="application/json")
 
 
 def one(data: object, *, status: int = 200, message: str | None = None) -> Response:
@@ -148,26 +142,9 @@ def anybody(connection: HTTPConnection) -> Caller:
 # --- bodies and queries
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Read the body, at most `limit` bytes of it; raises BodyTooLargeError as soon as it is known to be larger."""
-    announced = request.headers.get("content-length", "")
-    if announced.isascii() and announced.isdecimal() and int(announced) > limit:
-        raise BodyTooLargeError
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > limit:
-                    raise BodyTooLargeError
-    except TimeoutError as error:
-        raise Refusal(408, f"the body did not come within {_BODY_SECONDS:g} s", "too_slow") from error
-    return bytes(body)
-
-
 async def read_object(request: Request) -> dict[str, Any]:
     """Read a JSON object; no body at all is an empty one. Raises UsageError."""
-    body = await read_body(request, MAX_BODY_BYTES)
+    body = await Body(request.receive, request.headers).read(MAX_BODY_BYTES)
     if not body.strip():
         return {}
     try:

@@ -38,6 +38,9 @@ _REPLACING_SECONDS = 0.05
 _BATCH = 200
 """Requests handed to the engine in one piece: a tick that stays short keeps nobody waiting long."""
 
+_GATHERING_TURNS = 8
+"""How many turns of the loop the first of a piece waits at most, while each of them brings more."""
+
 
 class Desk:
     """Made on the server's thread, and used there only."""
@@ -76,12 +79,16 @@ class Desk:
         self._asked.append((work, future))
         if not self._is_asking:
             self._is_asking = True
-            self._loop.call_soon(self._hand_in)
+            self._loop.call_soon(self._gather)
         return await future
 
     def caller(self, connection: HTTPConnection) -> Caller | None:
         """Return whose token a request carries."""
-        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        return self.bearer(connection.headers.get("authorization", ""))
+
+    def bearer(self, authorization: str) -> Caller | None:
+        """Return whose token stands in the header of that name (RFC 6750)."""
+        scheme, _, token = authorization.partition(" ")
         return self.caller_of(token.strip()) if scheme.lower() == "bearer" else None
 
     def caller_of(self, token: str) -> Caller | None:
@@ -90,6 +97,14 @@ class Desk:
 
     def close(self) -> None:
         self._store.close()
+
+    def _gather(self, turns: int = _GATHERING_TURNS, before: int = 0) -> None:
+        """Give the engine what is asked, when a turn of the loop has brought nothing more, or after some turns."""
+        count = len(self._asked)
+        if turns and before < count < _BATCH:
+            self._loop.call_soon(self._gather, turns - 1, count)
+        else:
+            self._hand_in()
 
     def _hand_in(self) -> None:
         """Give the engine what is asked now."""
@@ -129,7 +144,7 @@ class Desk:
                 future.set_exception(answer.error)
             else:
                 future.set_result(answer.value)
-        self._loop.call_soon(self._hand_in)  # after those have asked again who do so at once
+        self._loop.call_soon(self._gather)  # after those have asked again who do so at once
 
     def _be_patient_no_more(self) -> None:
         if self._patience is not None:

@@ -18,18 +18,22 @@ from attune_cli.runtime.server import (
     inquiries,
     sign_in,
     streams,
+    webhook_requests,
     webhooks,
     websocket,
 )
-from attune_cli.runtime.server.unread import UnreadBodies
+from attune_cli.runtime.server.bodies import BodyTooLargeError, UnreadBodies
+from attune_cli.runtime.services.webhooks import PATH
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from attune_cli.runtime.server.desk import Desk
 
 API = "/api/v1"
 
 ROUTES = (
-    Route(f"{API}/webhooks/{{key}}", webhooks.receive, methods=["POST"]),
+    Route(f"{PATH}{{key}}", webhook_requests.taken_before, methods=["POST"]),
     Route("/health", health.alive),
     Route("/health/live", health.alive),
     Route("/health/ready", health.ready),
@@ -55,7 +59,7 @@ ROUTES = (
 )
 
 
-def application(desk: Desk) -> Starlette:
+def application(desk: Desk) -> ASGIApp:
     """Return the ASGI application of one server."""
     app = Starlette(
         routes=list(ROUTES),
@@ -63,10 +67,10 @@ def application(desk: Desk) -> Starlette:
         exception_handlers={
             AttuneError: answers.on_error,
             Refusal: answers.on_refusal,
-            answers.BodyTooLargeError: answers.on_too_large,
+            BodyTooLargeError: answers.on_too_large,
             HTTPException: answers.on_http_error,
             Exception: answers.on_bug,
         },
     )
     app.state.desk = desk
-    return app
+    return webhook_requests.WebhookRequests(app, desk)
