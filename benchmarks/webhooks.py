@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ from benchmarks.result import Result
 from benchmarks.throughput import floor_per_second
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
 LATENCY_CALLS = 200
 INGESTION_SECONDS = 5.0
@@ -213,6 +214,7 @@ class _Caller(asyncio.Protocol):
         self._got = b""
         self.answers = 0
         self.refused = 0
+        self.is_lost = False
         self.answered = asyncio.Event()
         self.again = True
 
@@ -237,6 +239,11 @@ class _Caller(asyncio.Protocol):
         if self.again:
             self.post()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.is_lost = True
+        self.answered.set()
+
 
 async def _callers(url: str) -> list[_Caller]:
     place = httpx.URL(url)
@@ -259,30 +266,41 @@ async def _calls_per_second(url: str) -> float:
     await asyncio.sleep(INGESTION_SECONDS)
     count = sum(caller.answers for caller in callers)
     seconds = time.perf_counter() - started
-    if any(caller.refused for caller in callers):
-        raise RuntimeError("a call was refused")
     for caller in callers:
         caller.again = False
         await caller.answered.wait()
+    _check(callers)
     return count / seconds
 
 
+def _check(callers: Iterable[_Caller]) -> None:
+    if any(caller.refused for caller in callers):
+        raise RuntimeError("a call was refused")
+    if any(caller.is_lost for caller in callers):
+        raise RuntimeError("the server closed a connection that was in use")
+
+
 async def _sustain(url: str, home: Home, rate: float) -> tuple[float, float]:
-    """Offer calls at a rate; returns how many answered ones have no completed run, and the work left at the end."""
-    callers = await _callers(url)
+    """Offer calls at a rate; returns how many answered ones have no completed run, and the work left at the end.
+
+    The connections take turns: the server closes one that says nothing for 20 s.
+    """
+    callers = deque(await _callers(url))
     for caller in callers:
         caller.again = False
         caller.answered.set()
     before = _counts(home)
     started, offered = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - started) < SUSTAINED_SECONDS:
-        idle = [caller for caller in callers if caller.answered.is_set()]
-        for caller in idle[: int(elapsed * rate) - offered]:
-            caller.post()
-            offered += 1
+        for _ in range(min(len(callers), int(elapsed * rate) - offered)):
+            callers.rotate(-1)
+            if callers[0].answered.is_set():
+                callers[0].post()
+                offered += 1
         await asyncio.sleep(0.002)
     for caller in callers:
         await caller.answered.wait()
+    _check(callers)
     taken = sum(caller.answers for caller in callers)
     if offered < 0.98 * SUSTAINED_SECONDS * rate:
         raise RuntimeError(f"only {offered / SUSTAINED_SECONDS:.0f} calls a second were taken of {rate:.0f}")
