@@ -36,7 +36,7 @@ _LOCAL = "local"
 
 @immutable
 class Checked:
-    """What was found in documents, how many files of them there are, and which paths mean some, or a project."""
+    """What was found in documents, how many of them there are, and which paths mean some, or a project."""
 
     findings: Sequence[Finding]
     count: int
@@ -55,13 +55,13 @@ def check_documents(context: Context, paths: Iterable[Path], *, strict: bool) ->
         if files or path.absolute() == project:
             meant.add(path)
             named.setdefault(project, {}).update({Path(file.path).absolute(): file for file in files})
-    findings = [
-        finding
-        for project, files in named.items()
-        for finding in _within(context, project, files).found(strict=strict)
-        if Path(finding.path).absolute() in files
-    ]
-    return Checked(findings, sum(len(files) for files in named.values()), frozenset(meant))
+    findings: list[Finding] = []
+    count = 0
+    for project, files in named.items():
+        reader = _within(context, project, files)
+        findings += [one for one in reader.found(strict=strict) if Path(one.path).absolute() in files]
+        count += sum(Path(path).absolute() in files for path, _, _ in reader.begun)
+    return Checked(findings, count, frozenset(meant))
 
 
 def _lies_in_pack(path: Path) -> bool:

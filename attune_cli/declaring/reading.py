@@ -57,6 +57,8 @@ class Reader:
     declarations: list[Declaration] = field(default_factory=list[Declaration])
     files: set[str] = field(default_factory=set[str])
     """As messages call them; what is found elsewhere is of a pack."""
+    begun: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
+    """File, line and kind of each document, faulty ones too, as they were read."""
 
     def read(self, files: Iterable[File]) -> None:
         for file in files:
@@ -93,6 +95,7 @@ class Reader:
                 suggestion=did_you_mean(name, KINDS) or f"one of {', '.join(KINDS)}",
             )
             return
+        self.begun.append((file.path, fields.position(())[0], name))
         kind = KINDS[name]
         before = len(errors_of(self.findings))
         fields.require(kind.identified_by)
@@ -107,11 +110,15 @@ class Reader:
         cures = [one.suggestion or "" for one in errors]
         if all(cure.startswith(_COMMAND) for cure in cures):
             return cures[0]
-        kind = next((one.kind for one in self.declarations if one.path in files), None)
-        is_of_packs = files.isdisjoint(self.files)
-        return (
-            "attune validate" if is_of_packs else f"attune schema {_SCHEMAS.get(kind or '', kind or 'rule')}"
-        )
+        if files.isdisjoint(self.files):
+            return "attune validate"
+        kind = next(filter(None, map(self._kind_at, errors)), "rule")
+        return f"attune schema {_SCHEMAS.get(kind, kind)}"
+
+    def _kind_at(self, finding: Finding) -> str | None:
+        """Return the kind of the document that a finding is in."""
+        kinds = [kind for path, line, kind in self.begun if path == finding.path and line <= finding.line]
+        return kinds[-1] if kinds else None
 
     def _refuse_twice(self) -> None:
         first: dict[tuple[str, str], Declaration] = {}

@@ -47,7 +47,12 @@ class NewTimer:
 
     @property
     def ref(self) -> str:
-        return self.name if "." in self.name else f"{_OWN_PACK}.{self.name}"
+        return ref_of(self.name)
+
+
+def ref_of(name: str) -> str:
+    """Return the ref of a timer as it is typed: without a dot it is one of our own."""
+    return name if "." in name else f"{_OWN_PACK}.{name}"
 
 
 def show_timers(
@@ -183,7 +188,7 @@ def show_next(
     if rule_ref is not None:
         store = open_store_for_reading(context.home, context.settings)
         with store.read(now) as tx:
-            found = timers.instants_of(timers.find_timer(tx, rule_ref), now=now, limit=limit)
+            found = timers.instants_of(timers.find_timer(tx, ref_of(rule_ref)), now=now, limit=limit)
     else:
         name, text = ("expression", cron) if cron is not None else ("rule", rrule)
         trigger_ref = "core.crontimer" if cron is not None else "core.rruletimer"
@@ -206,7 +211,7 @@ def fire_timer(context: Context, ref: str, *, wait: bool, wait_timeout_seconds: 
     """Fire a timer now; returns the exit code."""
     store = open_store(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
-        new = timers.firing_of(tx, timers.find_timer(tx, ref))
+        new = timers.firing_of(tx, timers.find_timer(tx, ref_of(ref)))
     has_daemon = find_daemon(context) is not None
     if not wait and not has_daemon and not context.dry_run:
         raise UnavailableError(

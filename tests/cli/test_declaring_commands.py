@@ -416,7 +416,7 @@ def test_a_project_is_checked_whole_without_a_database_and_without_keys(run: Run
         strict=True,
     ):
         assert line.startswith(told)
-    assert checked.stderr == "1 pack, 5 documents, 4 errors, 1 warning\n"
+    assert checked.stderr == "1 pack, 9 documents, 4 errors, 1 warning\n"
     assert not home.path.exists()
     one = run("validate", "rules/water.yaml", "-j")
     assert [found["path"] for found in json.loads(one.stdout)] == ["rules/water.yaml"]
@@ -429,7 +429,7 @@ def test_a_project_without_faults_is_valid_though_no_key_is_set(run: Run, home: 
     write("all.yaml", f"{SECRETS}---\n{TRIGGER}---\n{RULE}notify: [ops]\n")
     checked = run("validate", "--strict")
     assert (checked.exit_code, checked.stdout) == (0, "")
-    assert checked.stderr == "0 packs, 1 document, 0 errors, 0 warnings\n"
+    assert checked.stderr == "0 packs, 7 documents, 0 errors, 0 warnings\n"
     assert not home.path.exists()
 
 
@@ -443,3 +443,9 @@ def test_a_document_outside_a_project_is_checked_as_far_as_it_tells(run: Run) ->
             "rule.yaml:7:1: unknown key 'modde' (did you mean mode?)",
         ],
     )
+
+
+def test_what_is_wrong_leads_to_the_fields_of_the_document_that_it_is_in(run: Run) -> None:
+    write("all.yaml", f"{TRIGGER}wehbook: true\n---\n{RULE}")
+    refused = run("apply", "-f", "all.yaml")
+    assert (refused.exit_code, "hint: attune schema trigger\n" in refused.stderr) == (2, True)

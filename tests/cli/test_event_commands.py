@@ -282,9 +282,17 @@ def test_a_date_that_has_passed_makes_a_rule_that_says_so(garden: Run) -> None:
     assert document(garden, "timer", "list")[0]["state"] == "expired"
 
 
+def test_a_date_that_has_passed_and_fires_at_once_is_due_now(garden: Run) -> None:
+    words = ("--at", "2020-01-01", "--past", "immediately", "--action", "garden.water", "area=4")
+    made = garden("timer", "create", "late", *words)
+    assert "next None" not in made.stderr
+    (timer,) = document(garden, "timer", "list")
+    assert timer["next_fire_at"] > "2020-01-02"
+
+
 def test_a_schedule_is_asked_for_its_next_instants(garden: Run) -> None:
     garden("timer", "create", "nightly", "--cron", "0 3 * * *", "--action", "garden.water", "area=4", "-qq")
-    of_rule = garden("timer", "next", "local.nightly", "-l", "3").stdout.split()
+    of_rule = garden("timer", "next", "nightly", "-l", "3").stdout.split()
     of_text = garden("timer", "next", "--cron", "0 3 * * *", "-l", "3").stdout.split()
     assert of_rule == of_text
     assert all(instant.endswith("T03:00:00.000000Z") for instant in of_rule)
@@ -301,7 +309,7 @@ def test_a_timer_is_tried_without_waiting_for_its_time(garden: Run) -> None:
     record = json.loads(result.stdout)
     assert (record["payload"]["type"], record["rule_ref"]) == ("cron", "local.nightly")
     assert [one["status"] for one in record["executions"]] == ["completed"]
-    left = garden("timer", "fire", "local.nightly", "--no-wait")
+    left = garden("timer", "fire", "nightly", "--no-wait")
     assert (left.exit_code, "attune up -d" in left.stderr) == (6, True)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.errors import ConflictError, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
 from attune_cli.runtime.model.automations import RuleDefinition
-from attune_cli.runtime.model.schedules.firing import Timer, begin, next_plan
+from attune_cli.runtime.model.schedules.firing import Timer, begin
 from attune_cli.runtime.model.schedules.occurrences import upcoming
 from attune_cli.runtime.model.schedules.payloads import payload
 from attune_cli.runtime.model.schedules.policy import read_timer_policy
@@ -158,7 +158,7 @@ def _next_instants(timer: RuleTimer, now: Instant, limit: int) -> tuple[Instant,
     if kept is not None and kept.due is not None and kept.planned is not None:
         later = upcoming(timer.schedule, max(now, kept.planned), anchor=timer.anchor, limit=limit)
         return (max(kept.due, now), *later)[:limit]
-    plan = next_plan(_planned(timer, timer.schedule), now)
+    plan = begin(_planned(timer, timer.schedule), now).next
     if plan.planned is None or plan.due is None:
         return ()
     return (plan.due, *upcoming(timer.schedule, plan.planned, anchor=timer.anchor, limit=limit - 1))
