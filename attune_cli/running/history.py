@@ -51,6 +51,16 @@ def list_all(
         context.out.note(f"there are more: --all{further}")
 
 
+def count_all(context: Context, count: Callable[[Transaction], int], *, meant: Subjects) -> None:
+    """Print how many records there are, whatever a list would show of them."""
+    store = open_store_for_reading(context.home, context.settings)
+    with store.read(SystemClock().now()) as tx:
+        number = count(tx)
+    if not number:
+        warn_of_unknown(context, meant)
+    context.out.value(number)
+
+
 def show_all(
     context: Context,
     words: Sequence[str],

@@ -186,11 +186,14 @@ def test_an_event_is_told_again(garden: Run) -> None:
     assert (again["payload"], again["config"]) == ({"area": 4}, {"replay_of": 1})
     assert garden("event", "replay", "1", "99").exit_code == 3
     assert len(document(garden, "event", "list")) == 2
+    assert garden("event", "list", "-l", "1", "--count").stdout == "2\n"
+    assert garden("event", "list", "--trigger", "core.alert", "--count").stdout == "0\n"
 
 
 def test_enforcements_lead_to_executions(garden: Run) -> None:
     garden("event", "emit", "garden.dry", "area=4", "--process", "-qq")
     (enforcement,) = document(garden, "enforcement", "list", "--rule", "garden.when_dry", "--event", "1")
+    assert garden("enforcement", "list", "--rule", "garden.when_dry", "--count").stdout == "1\n"
     assert (enforcement["status"], enforcement["execution"], enforcement["config"]) == (
         "processed",
         1,

@@ -101,6 +101,20 @@ def waiting_of(tx: Transaction, rule: int) -> list[int]:
 
 def search(tx: Transaction, wanted: EnforcementFilter, *, limit: int) -> list[Enforcement]:
     """Return enforcements, newest first."""
+    where, values = _where(wanted)
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM enforcement {where} ORDER BY id DESC LIMIT ?", (*values, limit)
+    )
+    return [_enforcement(row) for row in rows.fetchall()]
+
+
+def count(tx: Transaction, wanted: EnforcementFilter) -> int:
+    """Count enforcements."""
+    where, values = _where(wanted)
+    return int(tx.execute(f"SELECT count(*) FROM enforcement {where}", tuple(values)).fetchone()[0])
+
+
+def _where(wanted: EnforcementFilter) -> tuple[str, list[object]]:
     conditions: list[str] = []
     values: list[object] = []
     for condition, value in (
@@ -114,11 +128,7 @@ def search(tx: Transaction, wanted: EnforcementFilter, *, limit: int) -> list[En
         if value is not None:
             conditions.append(condition)
             values.append(value)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    rows = tx.execute(
-        f"SELECT {_COLUMNS} FROM enforcement {where} ORDER BY id DESC LIMIT ?", (*values, limit)
-    )
-    return [_enforcement(row) for row in rows.fetchall()]
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", values
 
 
 def of_event(tx: Transaction, event: int) -> list[Enforcement]:
