@@ -231,6 +231,13 @@ def test_a_websocket_hears_what_it_asked_for(admin: httpx.Client, platform: Stag
             assert heard.keys() >= {"type", "entity_type", "payload", "timestamp", "seq"}
         async with websockets.connect(f"{url}?after=0", additional_headers=bearer(token)) as client:
             await client.recv()
+            for _ in range(5):  # whoever comes back may take its time to say what it wants
+                await client.send('{"type": "ping"}')
+                await client.recv()
+                await asyncio.to_thread(admin.get, "/health")
+            await client.send('{"type": "subscribe", "filter": "notification_type:event_created"}')
+            missed = [json.loads(await asyncio.wait_for(client.recv(), 30)) for _ in range(3)]
+            assert [one["entity_id"] for one in missed] == [1, 2, 3]
         with pytest.raises(websockets.InvalidStatus) as refused:
             await websockets.connect(url)
         assert refused.value.response.status_code == 401

@@ -73,6 +73,8 @@ class _Client:
         self._desk = desk
         self._socket = socket
         self._filters: set[str] = set()
+        self._wants = asyncio.Event()
+        """Set once it has said what it wants; until then nothing is passed over."""
 
     async def serve(self, after: int | None) -> None:
         held = await self._desk.feed.extent()
@@ -112,6 +114,7 @@ class _Client:
         match asked.get("type"):
             case "subscribe" if _is_filter(wanted) and len(self._filters) < _MAX_FILTERS:
                 self._filters.add(str(wanted))
+                self._wants.set()
             case "unsubscribe" if _is_filter(wanted):
                 self._filters.discard(str(wanted))
             case "ping":
@@ -122,6 +125,7 @@ class _Client:
                 await self._send({"type": "error", "message": "expected type subscribe, unsubscribe or ping"})
 
     async def _tell(self, sequence: int) -> None:
+        await self._wants.wait()
         while True:
             news = await self._desk.feed.next(sequence)
             if news is None:
