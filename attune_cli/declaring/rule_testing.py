@@ -260,6 +260,10 @@ def show_history(
     if explain and context.out.is_text:
         for record in records:
             context.out.text(f"event {record['event']}, {record['created']}\n{explained(record)}")
+    elif context.out.is_text:  # one column for both: why it did not fire, or why nothing ran although it did
+        context.out.records(
+            [{**record, "reason": record["error"] or record["reason"]} for record in records], HISTORY_COLUMNS
+        )
     else:
         context.out.records(records, HISTORY_COLUMNS)
     if silence is not None:

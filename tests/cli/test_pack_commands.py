@@ -162,6 +162,11 @@ def test_a_faulty_pack_is_refused_whole_with_every_place(run: Run, demo: Path) -
     assert run("pack", "list", "-q").stdout == "core\n"
 
 
+def test_a_pack_without_a_ref_is_called_as_its_folder(run: Run) -> None:
+    write_files(Path("orchard"), {"pack.yaml": "ref: O\nversion: 1.0.0\n"})
+    assert "error: pack 'orchard' has " in run("pack", "install", "orchard").stderr
+
+
 def test_unknown_keys_are_warnings_with_their_place_and_errors_for_the_strict(run: Run, demo: Path) -> None:
     write_files(demo, {"actions/hello.yaml": ACTION + "labl: x\n"})
     place = f"{demo.resolve()}/actions/hello.yaml:3:1: unknown key 'labl' (did you mean label?)"

@@ -311,6 +311,9 @@ def test_history_tells_what_a_rule_made_of_events(run: Run) -> None:
     assert json.loads(run("rule", "history", "local.disk", "--outcome", "fired", "-j").stdout) == records[:1]
     assert shown(run, "local.disk")["last_fired"] is not None
     assert run("rule", "history", "local.dsk").exit_code == 3
+    run("action", "disable", "core.echo")
+    run("event", "emit", "app.disk", "mount=/", "used=95", "--process", "-qq")
+    assert "'core.echo' is disabled" in run("rule", "history", "local.disk", "-l", "1").stdout
 
 
 @pytest.mark.usefixtures("disk")

@@ -66,8 +66,10 @@ def staged(
         source, ref = location, ref or written_ref
     with _temporary_folder(home, "staging") as temporary:
         fetched = _fetched(source, ref, temporary, report)
-        content = temporary / "content"
-        copy_content(_pack_root(fetched), content)
+        root = _pack_root(fetched)
+        content = temporary / "content" / root.resolve().name  # what a pack without a good ref is called
+        content.parent.mkdir()
+        copy_content(root, content)
         yield StagedPack(content, content_digest(content), _written(source, ref))
 
 
