@@ -13,7 +13,7 @@ from attune_cli.runtime.expressions.functions import FUNCTIONS
 from attune_cli.runtime.expressions.json_values import Missing
 from attune_cli.runtime.expressions.running import Run
 from attune_cli.runtime.expressions.running import given as given_value
-from attune_cli.runtime.expressions.scope import RuleScope
+from attune_cli.runtime.expressions.scope import RuleScope, found_key
 
 PAYLOAD: dict[str, Any] = {
     "n": 3,
@@ -37,7 +37,11 @@ def scope(payload: object = PAYLOAD) -> RuleScope:
         pack_config={"host": "h", "db": {"user": "u", "password": "hunter2"}},
         secret_config=frozenset({"/db/password"}),
         system={"timestamp": "2026-11-25T10:00:01Z", "rule": {"id": 1, "ref": "a.r"}},
-        key={"crm.token": "sesame", "crm": {"user": "bo"}}.__getitem__,
+        key={
+            "crm.token": found_key("sesame", is_secret=True),
+            "crm": found_key({"user": "bo"}, is_secret=True),
+            "limits": found_key({"dry": 20}, is_secret=False),
+        }.__getitem__,
     )
 
 
@@ -255,9 +259,16 @@ def test_what_reads_a_secret_is_marked(text: str) -> None:
 
 def test_what_reads_no_secret_is_not_marked() -> None:
     run = Run(scope())
-    read_expression("pack.config.db.user ~ pack.config.host ~ event.payload.n").value(run)
+    read_expression("pack.config.db.user ~ pack.config.host ~ event.payload.n ~ keystore.limits.dry").value(
+        run
+    )
     assert not run.secret
-    assert run.seen == {"pack.config.db.user": "u", "pack.config.host": "h", "event.payload.n": 3}
+    assert run.seen == {
+        "pack.config.db.user": "u",
+        "pack.config.host": "h",
+        "event.payload.n": 3,
+        "keystore.limits.dry": 20,
+    }
 
 
 WORDS = st.sampled_from(

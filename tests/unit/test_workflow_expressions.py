@@ -8,7 +8,7 @@ from attune_cli.runtime.expressions.expression import evaluate
 from attune_cli.runtime.expressions.faults import ExpressionError, ParseError
 from attune_cli.runtime.expressions.json_values import Missing
 from attune_cli.runtime.expressions.predicate import read_predicate
-from attune_cli.runtime.expressions.scope import Found
+from attune_cli.runtime.expressions.scope import Found, found_key
 from attune_cli.runtime.expressions.templates import Filled, TemplateError, read_template
 from attune_cli.runtime.expressions.workflow_scope import Ended, Place, WorkflowScope, vocabulary
 from attune_cli.runtime.model.workflows.results import View, view_of, view_of_items
@@ -43,7 +43,10 @@ SCOPE = WorkflowScope(
     variables=View({"opened": 2, "saved": {"n": 1}, "secret": "s"}, frozenset({"/secret"})),
     task=task,
     config=View({"host": "h", "token": "t"}, frozenset({"/token"})),
-    key={"crm.token": "sesame"}.__getitem__,
+    key={
+        "crm.token": found_key("sesame", is_secret=True),
+        "limit": found_key(20, is_secret=False),
+    }.__getitem__,
     system={"workflow_start": "2026-11-25T10:00:00Z"},
     now="2026-11-25T10:00:05Z",
     item=View({"id": 7, "pin": "x"}, frozenset({"/pin"})),
@@ -196,6 +199,7 @@ def test_reading_at_above_or_below_a_secret_taints(text: str) -> None:
     "text",
     [
         "config.host",
+        "keystore.limit",
         "task.make.n",
         "task.make.data.n",
         "task.each[1].exit_code",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.runtime.expressions.faults import ExpressionError, MissingError
 from attune_cli.runtime.expressions.json_values import MAX_SIZE, Missing, size_of, step
+from attune_cli.runtime.expressions.scope import Found
 from attune_cli.runtime.model.pointers import parse_pointer
 
 if TYPE_CHECKING:
@@ -53,10 +54,7 @@ class Run:
     def look(self, name: str, path: Sequence[str | int]) -> Json:
         """Return what a path leads to, or a Missing that names it."""
         shown = ".".join([name, *map(str, path)])
-        if name == "keystore":
-            self.secret = True
-            return self._key(path, shown)
-        found = self.scope.find(name, tuple(path))
+        found = self._key(path) if name == "keystore" else self.scope.find(name, tuple(path))
         value = Missing(shown) if found is None else walk(found.value, found.rest)
         if found is not None and _touches(found.value, found.rest, found.secrets):
             self.secret = True
@@ -64,17 +62,16 @@ class Run:
             self.seen[shown] = value
         return Missing(shown) if isinstance(value, Missing) else value
 
-    def _key(self, path: Sequence[str | int], shown: str) -> Json:
-        """Return a key, whose name may have dots, or what a path leads to within its value."""
+    def _key(self, path: Sequence[str | int]) -> Found | None:
+        """Return a key, whose name may have dots, with the path that leads on into its value."""
         parts = [str(part) for part in path]
         for length in range(len(parts), 0, -1):
             try:
-                value = self.scope.key(".".join(parts[:length]))
+                found = self.scope.key(".".join(parts[:length]))
             except LookupError:
                 continue
-            found = walk(value, parts[length:])
-            return Missing(shown) if isinstance(found, Missing) else found
-        return Missing(shown)
+            return Found(found.value, tuple(parts[length:]), found.secrets)
+        return None
 
 
 def walk(value: Json, path: Sequence[str | int]) -> Json:

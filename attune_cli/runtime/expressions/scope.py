@@ -25,6 +25,11 @@ class Found:
     """JSON pointers into `value`: reading at, above or below one is reading a secret."""
 
 
+def found_key(value: Json, *, is_secret: bool) -> Found:
+    """Return what a key holds; one that is kept plain, for all to read, is no secret."""
+    return Found(value, secrets=frozenset({""}) if is_secret else frozenset())
+
+
 class Scope(Protocol):
     """Where the names of an expression lead. What it returns is not changed."""
 
@@ -32,8 +37,8 @@ class Scope(Protocol):
         """Return where a path that begins with `name` leads to; None when there is no such thing."""
         ...
 
-    def key(self, name: str, /) -> Json:
-        """Return the value of a key in the clear; raises LookupError when there is none."""
+    def key(self, name: str, /) -> Found:
+        """Return a key, in the clear; raises LookupError when there is none."""
         ...
 
     def call(self, function: str, /) -> Json:
@@ -53,8 +58,8 @@ class RuleScope:
     """JSON pointers into it that are secret."""
     system: dict[str, Any]
     """`timestamp`, and `rule` with `id` and `ref`."""
-    key: Callable[[str], Any]
-    """Return the value of a key in the clear; raises LookupError when there is none."""
+    key: Callable[[str], Found]
+    """Return a key, in the clear; raises LookupError when there is none."""
 
     def find(self, name: str, path: Path, /) -> Found | None:
         if name == "pack":

@@ -106,8 +106,8 @@ class WorkflowScope:
     """
     config: View
     """Configuration of the workflow's pack, in the clear."""
-    key: Callable[[str], Any]
-    """Return the value of a key in the clear; raises LookupError when there is none."""
+    key: Callable[[str], Found]
+    """Return a key, in the clear; raises LookupError when there is none."""
     system: dict[str, Any] = field(default_factory=dict[str, Any])
     """`workflow_start`."""
     now: str

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from attune_cli.runtime.expressions.expression import Expression
+    from attune_cli.runtime.expressions.scope import Found
     from attune_cli.runtime.expressions.vocabulary import Unknown
     from attune_cli.runtime.expressions.workflow_scope import Place
     from attune_cli.runtime.model.actions import Json
@@ -172,7 +173,7 @@ class _Nothing:
     def find(self, name: str, _path: tuple[str | int, ...], /) -> None:
         raise LookupError(name)
 
-    def key(self, name: str, /) -> Json:
+    def key(self, name: str, /) -> Found:
         raise LookupError(name)
 
     def call(self, function: str, /) -> Json:

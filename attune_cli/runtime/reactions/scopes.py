@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attune_cli.runtime.clock import rfc3339
-from attune_cli.runtime.expressions.scope import RuleScope
+from attune_cli.runtime.expressions.scope import Found, RuleScope, found_key
 from attune_cli.runtime.store import keys
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def scope_of(tx: Transaction, book: RuleBook, rule: Rule, event: Event, sealer: 
     )
 
 
-def _reader(tx: Transaction, rule: RuleDefinition, sealer: Sealer) -> Callable[[str], Any]:
+def _reader(tx: Transaction, rule: RuleDefinition, sealer: Sealer) -> Callable[[str], Found]:
     """Return what reads keys for a rule: the system's, its pack's, and those of the action it starts."""
     visible = {("system", ""), ("pack", rule.pack_ref), ("action", rule.action_ref)}
 
-    def read(ref: str) -> Any:  # noqa: ANN401 - a key holds any JSON value
+    def read(ref: str) -> Found:
         key = keys.get(tx, ref)
         if key is None or (key.owner_type, key.owner) not in visible:
             raise LookupError(ref)
-        return keys.read_value(key, sealer)
+        return found_key(keys.read_value(key, sealer), is_secret=key.encrypted)
 
     return read

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from attune_cli.runtime.store import keys
 from tests.engine.workflows.stage import task
 
 if TYPE_CHECKING:
@@ -35,6 +36,32 @@ def test_secrets_go_through_a_workflow_sealed_and_only_where_they_may(stage: Wor
     redacted = {"$attune_secret": True, "redacted": True}
     assert stage.row(flow).result == {"pin": redacted, "succeeded": True}
     assert "hush" not in "\n".join(stage.store.connection.iterdump())
+
+
+def test_a_plain_key_may_stand_anywhere_and_a_sealed_one_may_not(stage: WorkflowStage) -> None:
+    with stage.store.write(stage.clock.now()) as tx:
+        for name, encrypted in (("limit", False), ("pin", True)):
+            value = stage.sealer.seal(20) if encrypted else b"20"
+            keys.upsert(
+                tx,
+                ref=f"demo.{name}",
+                owner_type="pack",
+                owner="demo",
+                name=name,
+                encrypted=encrypted,
+                value=value,
+            )
+    tasks = (
+        {"name": "a", "action": "demo.job", "input": {"n": "{{ keystore.demo.limit }}"},
+         "next": [{"publish": [{"v": "{{ keystore.demo.limit + 1 }}"}]}]},
+    )  # fmt: skip
+    stage.workflow(*tasks, vars={"v": 0}, output_map={"n": "{{ keystore.demo.limit + v }}"})
+    flow = stage.begin()
+    assert stage.parameters(flow, "a") == {"n": 20}
+    stage.ends(flow, "a")
+    assert stage.row(flow).result == {"n": 41, "succeeded": True}
+    stage.workflow(task("a", input={"n": "{{ keystore.demo.pin }}"}), ref="demo.other")
+    assert "a secret value may only be given to" in stage.error(stage.begin("demo.other"))
 
 
 @pytest.mark.parametrize(

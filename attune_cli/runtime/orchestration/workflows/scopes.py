@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.clock import rfc3339
-from attune_cli.runtime.expressions.scope import Found
+from attune_cli.runtime.expressions.scope import Found, found_key
 from attune_cli.runtime.expressions.workflow_scope import Ended, WorkflowScope
 from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.model.parameters import secret_pointers
@@ -101,13 +101,13 @@ class Surroundings:
         schema = PackManifest.from_json(pack.manifest).conf_schema
         return View(values, frozenset(secret_pointers(schema, values)))
 
-    def _key(self, ref: str) -> Any:  # noqa: ANN401 - a key holds any JSON value
+    def _key(self, ref: str) -> Found:
         """Return a key of the system, of the workflow's pack or of the workflow."""
         visible = {("system", ""), ("pack", self._definition.pack_ref), ("action", self._definition.ref)}
         key = keys.get(self._tx, ref)
         if key is None or (key.owner_type, key.owner) not in visible:
             raise LookupError(ref)
-        return keys.read_value(key, self._sealer)
+        return found_key(keys.read_value(key, self._sealer), is_secret=key.encrypted)
 
 
 @immutable(kw_only=True)
@@ -128,7 +128,7 @@ class StepScope:
             return replace(self.inner, config=self.config()).find(name, path)
         return self.inner.find(name, path)
 
-    def key(self, name: str, /) -> Json:
+    def key(self, name: str, /) -> Found:
         return self.inner.key(name)
 
     def call(self, function: str, /) -> Json:
