@@ -24,9 +24,9 @@ from attune_cli.runtime.model.parameters import prepare, secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
 from attune_cli.runtime.model.secret_places import KEY_PREFIX
 from attune_cli.runtime.model.states import Status
-from attune_cli.runtime.model.templates import look_up
 from attune_cli.runtime.model.variables import secret_values, words_of
 from attune_cli.runtime.services.containers import check_container
+from attune_cli.runtime.services.limits import limit_of, refuse
 from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from attune_cli.errors import AttuneError
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.automations import WorkflowDefinition
-    from attune_cli.runtime.model.definitions import PolicyDefinition
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
@@ -114,8 +113,8 @@ def submit(
     other = _meet_running(tx, submission)
     if other is not None:
         return Submitted(other, skipped=True)
-    group, size, method = _limit(tx, action, parameters)
-    full = method == "cancel" and group is not None and executions.count_group_live(tx, group) >= (size or 1)
+    limit = limit_of(tx, action, parameters, parent=submission.parent)
+    is_refused = limit is not None and limit.refuses(tx)
     resume = _resuming(tx, submission, definition)
     sealed = _seal(action, parameters, submission.environment, sealer)
     new = executions.NewExecution(
@@ -128,8 +127,8 @@ def submit(
         labels=executions.dump(submission.labels),
         timeout_seconds=_timeout(submission, action, settings),
         due=submission.due,
-        limit_group=group,
-        limit_size=size,
+        limit_group=None if limit is None else limit.group,
+        limit_size=None if limit is None else limit.size,
         idempotency_key=submission.idempotency_key,
         rerun_of=submission.rerun_of,
         waits=action.runner_type in WAITING_RUNNERS,
@@ -139,8 +138,8 @@ def submit(
     execution_id = executions.insert(tx, new)
     if resume is not None:
         resume(execution_id, sealer)
-    if full:
-        _refuse_by_policy(tx, execution_id, group, size)
+    if limit is not None and is_refused:
+        refuse(tx, execution_id, limit)
     return Submitted(execution_id)
 
 
@@ -412,7 +411,7 @@ def _seal(
     return sealer.seal({"environment": environment, "parameters": hidden, "secrets": words})
 
 
-# --- limits
+# --- what runs already
 
 
 def _meet_running(tx: Transaction, submission: Submission) -> int | None:
@@ -435,52 +434,3 @@ def _meet_running(tx: Transaction, submission: Submission) -> int | None:
                 code="running",
                 hint=f"attune execution wait {running[-1]}",
             )
-
-
-def _limit(
-    tx: Transaction, action: ActionDefinition, parameters: dict[str, Any]
-) -> tuple[str | None, int | None, str]:
-    """Return group, size and method of the limit that applies: the action's own, else the nearest policy's."""
-    if action.concurrency is not None:
-        return _group(action.ref, action.concurrency_key, parameters), action.concurrency, "enqueue"
-    policy = _nearest_policy(tx, action)
-    if policy is None:
-        return None, None, "enqueue"
-    return _group(policy.ref, policy.parameters, parameters), policy.threshold, policy.method
-
-
-def _nearest_policy(tx: Transaction, action: ActionDefinition) -> PolicyDefinition | None:
-    """The most specific wins: of the action, of its pack (domain.md 2.9)."""
-    rows = definitions.enabled(tx, "policy")
-    if not rows:
-        return None
-    from attune_cli.runtime.model.definitions import PolicyDefinition
-
-    known = [PolicyDefinition.from_json(row.definition) for row in rows]
-    for_action = [policy for policy in known if policy.action_ref == action.ref]
-    for_pack = [
-        policy for policy in known if policy.action_ref is None and policy.pack_ref == action.pack_ref
-    ]
-    return next(iter([*for_action, *for_pack]), None)
-
-
-def _group(name: str, paths: tuple[str, ...], parameters: dict[str, Any]) -> str:
-    """Name the group of these values; by a digest, since one of them may be secret."""
-    if not paths:
-        return name
-    import hashlib
-
-    values = [look_up(path.removeprefix("parameters."), parameters) for path in paths]
-    return f"{name} {hashlib.sha256(executions.dump(values).encode()).hexdigest()[:16]}"
-
-
-def _refuse_by_policy(tx: Transaction, execution_id: int, group: str | None, size: int | None) -> None:
-    execution = executions.startable(tx, execution_id)
-    if execution is not None:
-        message = f"policy: {size} executions of {group} run already"
-        outcome = Outcome(
-            succeeded=False,
-            error=RunError(type="policy", message=message),
-            result={"succeeded": False, "cancelled": True, "error": message},
-        )
-        executions.finish(tx, execution, Status.CANCELLED, outcome)

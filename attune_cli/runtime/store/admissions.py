@@ -61,6 +61,19 @@ def count_group(tx: Transaction, limit_group: str) -> int:
     return int(row[0])
 
 
+def is_in_group(tx: Transaction, execution_id: int, limit_group: str) -> bool:
+    """Tell whether an execution, or one above it, has a place in a limit group."""
+    row = tx.execute(
+        """WITH RECURSIVE above (id, parent, limit_group, finished) AS (
+             SELECT id, parent, limit_group, finished FROM execution WHERE id = ?
+             UNION ALL SELECT e.id, e.parent, e.limit_group, e.finished
+             FROM execution AS e JOIN above ON e.id = above.parent)
+           SELECT EXISTS (SELECT 1 FROM above WHERE limit_group = ? AND finished IS NULL)""",
+        (execution_id, limit_group),
+    ).fetchone()
+    return bool(row[0])
+
+
 def admissible(tx: Transaction, host: str, *, ownerless_too: bool, limit: int) -> list[Startable]:
     """Return what `host` may start now, in the order it became due: requested, and its limit group not full.
 

@@ -65,11 +65,18 @@ class WorkflowStage(Stage):
     def action(self, ref: str, **fields: Any) -> None:
         self.define("action", ActionDefinition(ref=ref, pack_ref="demo", **fields))
 
-    def workflow(self, *tasks: Task, ref: str = "demo.flow", retry: Any = None, **fields: Any) -> None:
+    def workflow(
+        self,
+        *tasks: Task,
+        ref: str = "demo.flow",
+        retry: Any = None,
+        concurrency: int | None = None,
+        **fields: Any,
+    ) -> None:
         """Define a workflow and the action that runs it."""
         made = WorkflowDefinition(ref=ref, pack_ref="demo", version="1", tasks=tasks, **fields)
         self.define("workflow", made)
-        details: dict[str, Any] = {} if retry is None else {"retry": retry}
+        details: dict[str, Any] = {"concurrency": concurrency} | ({} if retry is None else {"retry": retry})
         self.action(
             ref, runner_type=WORKFLOW_RUNNER, parameters=made.parameters, output=made.output, **details
         )
