@@ -43,6 +43,7 @@ output_format: json
 parameters:
   valve: {type: integer, required: true, minimum: 1}
   seconds: {type: integer, default: 30}
+  bed: {type: string}
   pin: {type: string, secret: true}
 output:
   opened: {type: boolean, required: true}

@@ -35,7 +35,7 @@ def link(tx: Transaction, folder: Path, *, home: Home, sealer: Sealer) -> str | 
         if faults:
             raise UsageError(
                 f"pack '{source.manifest.ref}' has faults",
-                details=[Detail(one.place, str(one).removeprefix(f"{one.place}: ")) for one in faults],
+                details=[Detail(one.place, one.said) for one in faults],
             )
         try:
             installation.install(tx, pack, source, home=home, sealer=sealer, upgrade=False, dependencies=True)

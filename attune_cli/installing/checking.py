@@ -11,7 +11,7 @@ from attune_cli.errors import NotFoundError
 from attune_cli.output import Column
 from attune_cli.runtime.model.containers import policy_of
 from attune_cli.runtime.packs.findings import as_strict, errors_of
-from attune_cli.runtime.packs.source import MANIFEST_NAMES, read_pack
+from attune_cli.runtime.packs.source import MANIFEST_NAMES, as_installed, core_pack_folder, read_pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from attune_cli.context import Context
     from attune_cli.runtime.model.containers import ContainerPolicy
     from attune_cli.runtime.packs.findings import Finding
+    from attune_cli.runtime.packs.reading import Installed
 
 COLUMNS = (
     Column("PATH", "path"),
@@ -51,8 +52,8 @@ def report(
             folders[folder] = None
         elif only is not None:
             only.add(file)
-    policy = policy_of(context.settings)
-    findings = [finding for folder, only in folders.items() for finding in _read(folder, only, policy)]
+    policy, known = policy_of(context.settings), _known(folders)
+    findings = [finding for folder, only in folders.items() for finding in _read(folder, only, policy, known)]
     findings += others
     if strict:
         findings = as_strict(findings)
@@ -64,10 +65,20 @@ def report(
     return 1 if errors else 0
 
 
-def _read(folder: Path, only: set[str] | None, policy: ContainerPolicy) -> list[Finding]:
+def _known(folders: Iterable[Path]) -> Installed | None:
+    """Return what packs that are checked together and the core pack offer to each other; None where there is one."""
+    several = list(folders)
+    if len(several) < 2:  # noqa: PLR2004 - each other
+        return None
+    return as_installed([read_pack(folder) for folder in (core_pack_folder(), *several)])
+
+
+def _read(
+    folder: Path, only: set[str] | None, policy: ContainerPolicy, known: Installed | None
+) -> list[Finding]:
     prefix = os.path.join(os.path.relpath(folder), "")  # noqa: PTH118 - a text that goes before paths
     prefix = "" if prefix == os.path.join(".", "") else prefix  # noqa: PTH118 - as above
-    found = read_pack(folder, shown_as=prefix, policy=policy).findings
+    found = read_pack(folder, shown_as=prefix, policy=policy, installed=known).findings
     return [finding for finding in found if only is None or finding.path.removeprefix(prefix) in only]
 
 

@@ -21,9 +21,9 @@ from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store, wake
 from attune_cli.runtime.model.inquiries import refusal, verdict_field
 from attune_cli.runtime.model.parameters import example_of, in_order, types_of
+from attune_cli.runtime.packs.questions import fitted
 from attune_cli.runtime.services import inquiries as services
 from attune_cli.runtime.services.people import members_of
-from attune_cli.runtime.services.questions import fitted
 from attune_cli.runtime.store import executions, inquiries
 from attune_cli.runtime.store.inquiries import InquiryFilter
 from attune_cli.runtime.store.sealing import Sealer

@@ -115,7 +115,7 @@ def test_every_fault_is_told_together_and_nothing_is_kept(run: Run) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     told = faults(result.stderr)
     assert set(told) == {
-        "timeout", "used", "--after", "conditions.expression", "action_params.body", "action_params.url",
+        "timeout", "used", "--after", "conditions.expression", "action_params.body",
         "action_params.utl", "mode", "unless.trigger_ref", "group_by", "notify",
     }  # fmt: skip
     assert told["action_params.utl"] == "unknown parameter; did you mean url?"

@@ -75,7 +75,7 @@ def test_a_list_from_the_database_imports_no_more_than_its_budget(process: Run, 
 def test_a_question_for_yes_or_no_is_read_without_the_schema_checker() -> None:
     code = f"""{PRELUDE}
 from attune_cli.runtime.model.inquiries import default_schema
-from attune_cli.runtime.services.questions import read_question
+from attune_cli.runtime.packs.questions import read_question
 assert read_question({{"response_schema": default_schema()}}).response_schema == default_schema()
 keep()
 """

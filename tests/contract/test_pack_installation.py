@@ -176,7 +176,7 @@ def test_a_faulty_pack_changes_nothing_and_names_every_fault(world: World, tmp_p
         world.install(write_pack(tmp_path, files))
     assert [(detail.path, detail.message) for detail in caught.value.details] == [
         ("rules/r.yaml:2:14", "unknown trigger 'core.corntimer' (did you mean core.crontimer?)"),
-        ("rules/r.yaml:3:13", "unknown action 'gone.hello'"),
+        ("rules/r.yaml:3:13", "unknown action 'gone.hello': there is no pack 'gone'"),
         ("triggers/t.yaml:2:1", "did not find expected node content"),
     ]
     with world.store.read(world.now) as tx:

@@ -43,7 +43,6 @@ def test_every_fault_of_every_rule_is_told_with_its_place_and_nothing_is_install
         ("rules/a.yaml:6:11", "'action_params.second': unknown parameter; did you mean seconds?"),
         ("rules/a.yaml:6:3", "'action_params.valve': required (integer)"),
         ("rules/a.yaml:4:23", "'trigger_params.bde': unknown parameter; did you mean bed?"),
-        ("rules/a.yaml:4:17", "'trigger_params.bed': required (string)"),
         ("rules/b.yaml:4:24", "'action_params.valve': expected integer"),
     ]
     assert world.rows("action") == {}

@@ -257,11 +257,43 @@ def test_a_native_entry_point_has_to_be_executable(tmp_path: Path) -> None:
 def test_what_is_installed_decides_which_other_packs_refs_are_known(tmp_path: Path) -> None:
     files = {"rules/r.yaml": "ref: r\ntrigger_ref: other.fired\naction_ref: hello\n"}
     folder = write_pack(tmp_path, files)
-    assert read_pack(folder).findings == ()
-    (unknown,) = read_pack(folder, installed=Installed(is_complete=True)).findings
-    assert unknown.message == "unknown trigger 'other.fired'"
+    (doubtful,) = read_pack(folder).findings
+    assert (doubtful.severity, doubtful.said) == (
+        "warning",
+        "unknown trigger 'other.fired': there is no pack 'other' (name it under 'dependencies' in pack.yaml)",
+    )
+    (unknown,) = read_pack(folder, installed=Installed(is_complete=True)).errors
+    assert unknown.message == "unknown trigger 'other.fired': there is no pack 'other'"
     there = Installed(frozenset({"other"}), {"trigger": frozenset({"other.fired"})}, is_complete=True)
     assert read_pack(folder, installed=there).findings == ()
+    (folder / "pack.yaml").write_text(MANIFEST + 'dependencies: ["other>=1.0.0"]\n')
+    assert read_pack(folder).findings == ()
+
+
+def test_a_task_is_not_blamed_for_an_action_whose_file_cannot_be_read(tmp_path: Path) -> None:
+    files = {
+        "actions/broken.yaml": "ref: [",
+        "workflows/w.yaml": "version: 1.0.0\ntasks: [{name: a, action: broken}, {name: b, action: gone}]\n",
+    }
+    told = [(one.path, one.line) for one in read_pack(write_pack(tmp_path, files)).errors]
+    assert told == [("actions/broken.yaml", 2), ("workflows/w.yaml", 2)]
+
+
+def test_what_tasks_give_to_actions_of_installed_packs_is_checked(tmp_path: Path) -> None:
+    task = "{name: a, action: other.act, input: {colour: red, pin: key://x}}"
+    folder = write_pack(tmp_path, {"workflows/w.yaml": f"version: 1.0.0\ntasks: [{task}]\n"})
+    secret = {"type": "integer", "secret": True, "required": True}
+    other = ActionDefinition(
+        ref="other.act",
+        pack_ref="other",
+        parameters={"color": {"type": "string", "required": True}, "pin": secret, "pon": secret},
+    )
+    known = Installed(
+        frozenset({"other"}), {"action": frozenset({"other.act"})}, actions={"other.act": other}
+    )
+    assert [str(one) for one in read_pack(folder, installed=known).errors] == [
+        "workflows/w.yaml:2:54: 'tasks.0.input.colour': unknown parameter of other.act (did you mean color?)"
+    ]
 
 
 def test_a_runtime_of_another_pack_is_found_by_its_name(tmp_path: Path) -> None:

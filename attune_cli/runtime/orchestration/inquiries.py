@@ -11,9 +11,9 @@ from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.inquiries import question_in, without_question
 from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.model.states import Status
+from attune_cli.runtime.packs.questions import read_question
 from attune_cli.runtime.services import inquiries as service
 from attune_cli.runtime.services.inquiry_settling import cancel_waiting, ended, waiting_result
-from attune_cli.runtime.services.questions import read_question
 from attune_cli.runtime.store import executions, inquiries
 
 if TYPE_CHECKING:

@@ -23,8 +23,12 @@ class Finding:
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        tail = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{self.place}: {self.message}{tail}"
+        return f"{self.place}: {self.said}"
+
+    @property
+    def said(self) -> str:
+        """The message with what to write instead."""
+        return f"{self.message} ({self.suggestion})" if self.suggestion else self.message
 
     @property
     def place(self) -> str:

@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from attune_cli.errors import did_you_mean
+from attune_cli.errors import did_you_mean, nearest
 from attune_cli.runtime.model.actions import (
     BUILT_IN_RUNNERS,
     CONTAINER_RUNNER,
     HTTP_RUNNER,
     INQUIRY_RUNNER,
 )
-from attune_cli.runtime.model.refs import pack_of
+from attune_cli.runtime.model.refs import name_of, pack_of
 from attune_cli.runtime.packs.files import leaves
 from attune_cli.runtime.packs.findings import Finding
 from attune_cli.values import immutable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from attune_cli.runtime.model.actions import Schema
-    from attune_cli.runtime.model.automations import RuleDefinition
+    from attune_cli.runtime.model.actions import ActionDefinition, Schema
+    from attune_cli.runtime.model.automations import RuleDefinition, WorkflowDefinition
     from attune_cli.runtime.model.containers import ContainerPolicy
     from attune_cli.runtime.packs.fields import Fields
 
@@ -42,6 +42,8 @@ RUNNER_ALIASES: dict[str, str] = {
     "inquiry": INQUIRY_RUNNER,
 }
 """Spellings of `runner_type` that need no look-up (domain.md 1.4)."""
+_CORE = "core"
+_TO_BE_TAKEN_AS_THERE = "name it under 'dependencies' in pack.yaml"
 
 
 @immutable
@@ -56,6 +58,10 @@ class Installed:
     is_complete: bool = False
     outputs: Mapping[str, Schema] = field(default_factory=dict[str, "Schema"])
     """What the payloads of a trigger hold, by its ref."""
+    actions: Mapping[str, ActionDefinition] = field(default_factory=dict[str, "ActionDefinition"])
+    """By ref: what tasks may give to them."""
+    is_final: bool = False
+    """Nothing more can come, since what is read is to be run now."""
 
 
 @immutable
@@ -84,6 +90,10 @@ class Reading:
     references: list[Reference] = field(default_factory=list[Reference])
     rules: list[tuple[Fields, RuleDefinition]] = field(default_factory=list["tuple[Fields, RuleDefinition]"])
     """To be held against what triggers declare, when all are read."""
+    workflows: list[tuple[Fields, WorkflowDefinition]] = field(
+        default_factory=list["tuple[Fields, WorkflowDefinition]"]
+    )
+    """To be held against what actions take, when all are read."""
 
     def refer(self, kind: str, ref: str, fields: Fields, *inner: str | int, late: bool = False) -> None:
         if ref:
@@ -119,22 +129,41 @@ class Reading:
 
 
 def unresolved(
-    references: list[Reference], own: Mapping[str, frozenset[str]], pack_ref: str, installed: Installed
+    references: list[Reference],
+    own: Mapping[str, frozenset[str]],
+    pack_ref: str,
+    installed: Installed,
+    needed: frozenset[str] | None = None,
 ) -> Iterator[Finding]:
-    """Report references to what neither this pack nor an installed one defines."""
+    """Report references to what neither this pack nor an installed one defines.
+
+    What a pack brings that is `needed` and cannot be looked at here is taken to be there; None: any pack.
+    """
     for reference in references:
-        pack = pack_of(reference.ref)
+        pack, kind = pack_of(reference.ref), reference.kind
         known = own if pack == pack_ref else installed.refs
-        if reference.ref in known.get(reference.kind, frozenset()):
+        if reference.ref in known.get(kind, frozenset()):
             continue
-        if pack not in {pack_ref, *installed.packs} and not installed.is_complete:
+        is_known = pack in {pack_ref, *installed.packs}
+        if not (is_known or installed.is_complete) and (needed is None or pack in needed):
             continue
-        may_come = reference.looked_up_late and pack != pack_ref
+        # What belongs to this pack or to core cannot come from elsewhere.
+        late = reference.looked_up_late and pack not in {pack_ref, _CORE} and not installed.is_final
+        may_come = late or not (is_known or installed.is_complete)
+        near = _meant(reference, {*own.get(kind, ()), *installed.refs.get(kind, ())}, is_known)
         yield Finding(
             reference.path,
             reference.line,
             reference.column,
             "warning" if may_come else "error",
-            f"unknown {reference.kind} '{reference.ref}'",
-            did_you_mean(reference.ref, known.get(reference.kind, frozenset())),
+            f"unknown {kind} '{reference.ref}'" + ("" if is_known else f": there is no pack '{pack}'"),
+            near or (None if is_known or installed.is_complete else _TO_BE_TAKEN_AS_THERE),
         )
+
+
+def _meant(reference: Reference, known: set[str], is_known: bool) -> str | None:
+    """Suggest a ref by its name; where the pack is not known, one of a pack of nearly that name."""
+    pack = pack_of(reference.ref)
+    wanted = pack if is_known else nearest(pack, {pack_of(ref) for ref in known})
+    name = nearest(name_of(reference.ref), [name_of(ref) for ref in known if pack_of(ref) == wanted])
+    return None if name is None else f"did you mean {wanted}.{name}?"

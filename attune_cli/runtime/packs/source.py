@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import attune_cli
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 from attune_cli.runtime.model.automations import DEFINITIONS, TriggerDefinition
+from attune_cli.runtime.model.versions import parse_requirement
 from attune_cli.runtime.packs.documents import DocumentError, parse_document
 from attune_cli.runtime.packs.fields import Fields
 from attune_cli.runtime.packs.files import list_files
@@ -141,13 +143,29 @@ def as_installed(sources: Iterable[PackSource], *, is_complete: bool = False) ->
     refs: dict[str, frozenset[str]] = {}
     names: dict[str, str] = {}
     outputs: dict[str, Schema] = {}
+    actions: dict[str, ActionDefinition] = {}
     for source in sources:
         packs.add(source.manifest.ref)
         outputs |= {trigger.ref: trigger.output for trigger in source.of(TriggerDefinition)}
+        actions |= {action.ref: action for action in source.of(ActionDefinition)}
         names |= runtime_names(source.of(RuntimeDefinition))
         for kind, definitions in source.definitions.items():
             refs[kind] = refs.get(kind, frozenset()) | {definition.ref for definition in definitions}
-    return Installed(frozenset(packs), refs, names, is_complete, outputs)
+    return Installed(frozenset(packs), refs, names, is_complete, outputs, actions)
+
+
+def needed_packs(manifest: PackManifest) -> frozenset[str]:
+    """Return the packs that a manifest names as dependencies."""
+    found: set[str] = set()
+    for text in manifest.dependencies:
+        with suppress(ValueError):  # its own reader tells of it
+            found.add(parse_requirement(text).name)
+    return frozenset(found)
+
+
+def default_name(file: str) -> str:
+    """Return the name that a file gives to what it defines without saying so."""
+    return file.rpartition("/")[2].rpartition(".")[0].removesuffix(".workflow")
 
 
 def runtime_names(runtimes: Iterable[RuntimeDefinition]) -> dict[str, str]:
@@ -179,6 +197,8 @@ class _Reader:
         self._installed = installed
         self._findings: list[Finding] = []
         self._defined: dict[tuple[str, str], str] = {}
+        self._unread: set[str] = set()
+        """Names of files that are no documents: what they define is not known."""
         self._definitions: dict[str, tuple[Definition, ...]] = dict.fromkeys(DEFINITIONS, ())
 
     def read(self) -> PackSource:
@@ -192,9 +212,24 @@ class _Reader:
                 names |= runtime_names(self._source(manifest).of(RuntimeDefinition))
         self._read_workflows(self._source(manifest).of(ActionDefinition))
         own = as_installed([self._source(manifest)])
-        self._findings += unresolved(self._reading.references, own.refs, manifest.ref, self._installed)
+        self._findings += self._unresolved(own, manifest)
         self._doubt_rules({**self._installed.outputs, **own.outputs})
+        self._check_inputs({**self._installed.actions, **own.actions})
         return self._source(manifest)
+
+    def _unresolved(self, own: Installed, manifest: PackManifest) -> Iterator[Finding]:
+        """Yield references that lead nowhere, but for those to what stands in a file that cannot be read."""
+        unread = {f"{manifest.ref}.{name}" for name in self._unread}
+        references = [one for one in self._reading.references if one.ref not in unread]
+        return unresolved(references, own.refs, manifest.ref, self._installed, needed_packs(manifest))
+
+    def _check_inputs(self, actions: Mapping[str, ActionDefinition]) -> None:
+        if self._reading.workflows:
+            from attune_cli.runtime.packs.workflow_input_faults import input_doubts, input_faults
+
+            for fields, workflow in self._reading.workflows:
+                fields.note(input_faults(fields.members, workflow, actions.get))
+                fields.note(input_doubts(fields.members, workflow, actions.get), "warning")
 
     def _doubt_rules(self, outputs: Mapping[str, Schema]) -> None:
         if self._reading.rules:
@@ -232,9 +267,11 @@ class _Reader:
             document = parse_document((self._folder / path).read_bytes())
         except DocumentError as fault:
             self._add("error", path, fault.message, fault.position)
+            self._unread.add(default_name(path))
             return None
         except OSError as fault:
             self._add("error", path, f"cannot be read: {fault.strerror}")
+            self._unread.add(default_name(path))
             return None
         for key, position, first in document.repeated:
             self._add("error", path, f"the key '{key}' is already in line {first[0]}", position)
@@ -294,8 +331,7 @@ class _Reader:
             return None
         if action is not None:
             self._defined["workflow", action.ref] = file
-        default_name = file.rpartition("/")[2].rpartition(".")[0].removesuffix(".workflow")
-        return decode_workflow(fields, self._reading, file, action, default_name)
+        return decode_workflow(fields, self._reading, file, action, default_name(file))
 
     def _is_free(self, workflow: WorkflowDefinition) -> bool:
         """Note a stand-alone workflow whose ref is taken; in `workflows/` it gives way (domain.md 5.1)."""

@@ -18,6 +18,7 @@ from attune_cli.runtime.services.submission import (
     submit,
     submit_faulty,
 )
+from attune_cli.runtime.services.workflow_checks import check_tasks
 from attune_cli.runtime.store import enforcements, executions
 from attune_cli.values import immutable
 
@@ -106,6 +107,7 @@ def foresee(tx: Transaction, starter: Starter, rule: Rule, filled: Filled) -> Fo
         return Foreseen(refusal=job.reason)
     given = cast("dict[str, Any]", filled.value)
     try:
+        check_tasks(tx, job)
         check_start(tx, job, given, settings=starter.settings, sealer=starter.sealer)
     except AttuneError as error:
         is_run = error.code in FAULTY_PARAMETERS

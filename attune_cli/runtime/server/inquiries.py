@@ -9,6 +9,7 @@ from attune_cli.errors import ConflictError, DeniedError, Detail, NotFoundError,
 from attune_cli.runtime.model.inquiries import InquiryStatus
 from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.states import Status
+from attune_cli.runtime.packs.questions import invalid_question, read_question
 from attune_cli.runtime.server.answers import (
     administrator,
     anybody,
@@ -21,7 +22,6 @@ from attune_cli.runtime.server.answers import (
 from attune_cli.runtime.server.desk import desk_of
 from attune_cli.runtime.services import inquiries
 from attune_cli.runtime.services.people import login
-from attune_cli.runtime.services.questions import invalid_question, read_question
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.inquiries import InquiryFilter
 

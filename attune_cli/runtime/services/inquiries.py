@@ -26,9 +26,9 @@ from attune_cli.runtime.model.inquiries import (
 )
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
+from attune_cli.runtime.packs.questions import fitted, invalid_question
 from attune_cli.runtime.services.inquiry_settling import settle
 from attune_cli.runtime.services.people import members_of
-from attune_cli.runtime.services.questions import fitted, invalid_question
 from attune_cli.runtime.services.records import Record, time_or_none
 from attune_cli.runtime.store import executions, inquiries
 from attune_cli.runtime.store.executions import dump

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from attune_cli import __version__
 from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError
-from attune_cli.runtime.model.actions import RuntimeDefinition
+from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 from attune_cli.runtime.model.automations import RuleDefinition
 from attune_cli.runtime.model.versions import Requirement, Version, parse_requirement, parse_version
 from attune_cli.runtime.packs.reading import Installed
@@ -46,6 +46,9 @@ def installed(tx: Transaction) -> Installed:
         runtime_names=runtime_names(runtimes),
         is_complete=True,
         outputs={row.ref: row.definition["output"] for row in definitions.all_of(tx, "trigger")},
+        actions={
+            row.ref: ActionDefinition.from_json(row.definition) for row in definitions.all_of(tx, "action")
+        },
     )
 
 
@@ -60,15 +63,9 @@ def refuse_faults(source: PackSource) -> None:
     raise UsageError(
         f"pack '{source.manifest.ref}' has {count} fault{'' if count == 1 else 's'}; nothing was installed",
         code="pack_faulty",
-        details=[
-            Detail(fault.place, _with_suggestion(fault.message, fault.suggestion)) for fault in source.errors
-        ],
+        details=[Detail(fault.place, fault.said) for fault in source.errors],
         hint="attune pack validate PATH",
     )
-
-
-def _with_suggestion(message: str, suggestion: str | None) -> str:
-    return f"{message} ({suggestion})" if suggestion else message
 
 
 def refuse_conflict(tx: Transaction, manifest: PackManifest, pack: StagedPack, *, upgrade: bool) -> None:

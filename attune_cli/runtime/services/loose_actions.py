@@ -9,6 +9,7 @@ from attune_cli.errors import Detail, NotFoundError, UsageError
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 from attune_cli.runtime.model.automations import WorkflowDefinition
 from attune_cli.runtime.packs.source import MANIFEST_NAMES, PackSource, read_pack
+from attune_cli.runtime.services import installation
 from attune_cli.runtime.services.submission import job_of
 from attune_cli.values import immutable
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from attune_cli.runtime.model.jobs import JobDefinition
+    from attune_cli.runtime.packs.reading import Installed
     from attune_cli.runtime.store.database import Transaction
 
 _FOLDERS = ("actions", "workflows", "actions/workflows")
@@ -33,8 +35,8 @@ class LooseAction:
     """What the file should not say."""
 
 
-def read_loose_action(path: Path) -> LooseAction:
-    """Read `PACK/actions/NAME.yaml` or a workflow's file; needs no database.
+def read_loose_action(path: Path, installed: Installed | None = None) -> LooseAction:
+    """Read `PACK/actions/NAME.yaml` or a workflow's file; without what is `installed` it needs no database.
 
     Raises NotFoundError when there is no file, UsageError with every fault of it and of the graph that it names.
     """
@@ -42,7 +44,7 @@ def read_loose_action(path: Path) -> LooseAction:
         raise NotFoundError(f"no file {str(path)!r}")
     path = path.absolute()
     folder = _pack_of(path)
-    source = read_pack(folder)
+    source = read_pack(folder, installed=installed)
     within = str(path.relative_to(folder))
     refs = {ref for (_, ref), place in source.places.items() if place == within}
     action = next((one for one in source.of(ActionDefinition) if one.ref in refs), None)
@@ -52,7 +54,7 @@ def read_loose_action(path: Path) -> LooseAction:
         raise UsageError(
             f"{path} cannot be run",
             code="invalid_file",
-            details=[Detail(f"{one.path}:{one.line}:{one.column}", one.message) for one in faults],
+            details=[Detail(one.place, one.said) for one in faults],
             hint=f"attune pack validate {folder}",
         )
     if action is None:
@@ -67,7 +69,7 @@ def job_of_action_file(tx: Transaction, path: Path) -> tuple[JobDefinition, list
 
     The tasks of a workflow run what is installed: only its graph is taken from the file.
     """
-    loose = read_loose_action(path)
+    loose = read_loose_action(path, replace(installation.installed(tx), is_final=True))
     runtimes = {runtime.ref: runtime for runtime in loose.source.of(RuntimeDefinition)}
     definition = job_of(tx, loose.action, runtimes=runtimes, workflow=loose.workflow)
     alone = loose.workflow is None

@@ -9,9 +9,9 @@ from attune_cli.runtime.expressions.conditions import read_conditions
 from attune_cli.runtime.expressions.faults import Fault, fault_at
 from attune_cli.runtime.expressions.templates import read_template
 from attune_cli.runtime.model.automations import RuleMode
-from attune_cli.runtime.model.parameters import prepare
 from attune_cli.runtime.model.refs import REF_RULE, is_ref
 from attune_cli.runtime.model.schedules.schedule import TIMER_TRIGGERS
+from attune_cli.runtime.packs.given_values import misfits
 from attune_cli.runtime.packs.kinds.action import RESERVED_PERMISSION_SET
 from attune_cli.runtime.packs.kinds.rule import MAX_COUNT
 from attune_cli.runtime.packs.rule_faults import group_faults, timer_faults
@@ -19,11 +19,10 @@ from attune_cli.runtime.services.channels import EVERY_CHANNEL
 from attune_cli.runtime.store import channels, definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from attune_cli.errors import Detail
     from attune_cli.runtime.clock import Instant
-    from attune_cli.runtime.model.actions import Schema
     from attune_cli.runtime.model.automations import RuleDefinition
     from attune_cli.runtime.model.schedules.firing import Beginning
     from attune_cli.runtime.store.database import Transaction
@@ -78,19 +77,8 @@ def _parameter_faults(rule: RuleDefinition, action: Row | None, *, doubts: bool)
         return faults
     filled_in = {str(steps[0]) for steps in template.places if steps}
     filled_in |= {str(fault.steps[1]) for fault in faults if len(fault.steps) > 1}
-    return [
-        *faults,
-        *_misfits("action_params", action.definition["parameters"], rule.action_params, filled_in),
-    ]
-
-
-def _misfits(name: str, schema: Schema, given: dict[str, Any], filled_in: Iterable[str]) -> Iterator[Fault]:
-    """Check values against a schema; of those in `filled_in`, which are known later, only that they are declared."""
-    later = set(filled_in)
-    expected = {key: {} if key in later else leaf for key, leaf in schema.items()}
-    values = {key: "" if key in later else value for key, value in given.items()}
-    for fault in prepare(expected, values)[1]:
-        yield _inside(name, fault)
+    found = misfits(action.definition["parameters"], rule.action_params, filled_in)
+    return [*faults, *(_inside("action_params", fault) for fault in found)]
 
 
 def _inside(name: str, fault: Detail) -> Fault:
@@ -100,7 +88,8 @@ def _inside(name: str, fault: Detail) -> Fault:
 
 def _trigger_parameter_faults(rule: RuleDefinition, trigger: Row | None) -> Iterator[Fault]:
     if trigger is not None and rule.trigger_ref not in TIMER_TRIGGERS:
-        yield from _misfits("trigger_params", trigger.definition["parameters"], rule.trigger_params, ())
+        for fault in misfits(trigger.definition["parameters"], rule.trigger_params):
+            yield _inside("trigger_params", fault)
 
 
 def _time_faults(tx: Transaction, rule: RuleDefinition, *, doubts: bool) -> Iterator[Fault]:

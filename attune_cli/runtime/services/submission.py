@@ -27,6 +27,7 @@ from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.variables import secret_values, words_of
 from attune_cli.runtime.services.containers import check_container
 from attune_cli.runtime.services.limits import limit_of, refuse
+from attune_cli.runtime.services.workflow_checks import check_tasks
 from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
 
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 
 IfRunning = Literal["queue", "skip", "fail", "cancel"]
 
-FAULTY_PARAMETERS = frozenset({"invalid_params", "parameters_too_large"})
-"""Codes of what is wrong with the values themselves: `submit_faulty` can write it down."""
+FAULTY_PARAMETERS = frozenset({"invalid_params", "parameters_too_large", "workflow_faulty"})
+"""Codes of what is wrong with what is given, by whoever asks or to a task: `submit_faulty` can write it down."""
 
 
 @immutable(kw_only=True)
@@ -109,6 +110,8 @@ def submit(
             return Submitted(earlier, reused=True)
     definition = submission.definition or submission.pinned or pin(tx, submission.action_ref)
     action = definition.action
+    if submission.workflow_task is None:
+        check_tasks(tx, definition)
     parameters = check_start(tx, definition, submission.parameters, settings=settings, sealer=sealer)
     other = _meet_running(tx, submission)
     if other is not None:
@@ -360,7 +363,7 @@ def complete(action: ActionDefinition, given: dict[str, Any]) -> tuple[dict[str,
     values, faults = prepare(action.parameters, fit)
     others = [fault for fault in faults if fault.path.partition(".")[0] not in faulty]
     if action.runner_type == INQUIRY_RUNNER and not (faulty or faults):
-        from attune_cli.runtime.services.questions import question_of
+        from attune_cli.runtime.packs.questions import question_of
 
         others = question_of(values)[1]
     told = [*(Detail(name, fault) for name, fault in faulty.items()), *others]

@@ -55,18 +55,22 @@ def test_a_lost_run_is_a_failure_like_any_other(stage: WorkflowStage) -> None:
 def test_an_action_that_is_gone_disabled_or_wrongly_called_fails_its_task_which_may_be_handled(
     stage: WorkflowStage,
 ) -> None:
-    stage.action("demo.off")
+    for ref in ("demo.off", "demo.gone"):
+        stage.action(ref)
     stage.action("demo.strict", parameters={"n": {"type": "integer", "required": True}})
-    with stage.store.write(stage.clock.now()) as tx:
-        definitions.set_enabled(tx, "action", "demo.off", enabled=False)
     stage.workflow(
+        task("first", "gone", "off", "wrong", "caught"),
         task("gone", action="demo.gone"),
         task("off", action="demo.off"),
-        task("wrong", action="demo.strict", input={"n": "many"}),
+        task("wrong", action="demo.strict", input={"n": "{{ 'many' }}"}),
         {"name": "caught", "action": "demo.gone", "next": [{"when": BAD, "do": ["repair"]}]},
         task("repair", input={"why": "{{ task.caught.error }}"}),
     )
     flow = stage.begin()
+    with stage.store.write(stage.clock.now()) as tx:
+        definitions.set_enabled(tx, "action", "demo.off", enabled=False)
+        definitions.delete(tx, "action", "demo.gone")
+    stage.ends(flow, "first")
     assert stage.parameters(flow, "repair")["why"].startswith("no action 'demo.gone'")
     stage.ends(flow, "repair")
     assert stage.status(*stage.children(flow, "wrong")) == ["failed"]

@@ -70,6 +70,7 @@ def decode_workflow(
     fields.json("output_map")
     _check_whole(fields, workflow)
     fields.finish(ignored={"__chart_meta__", *(OF_THE_ACTION if action else ())})
+    reading.workflows.append((fields, workflow))
     return workflow
 
 
