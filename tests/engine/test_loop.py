@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from attune_cli.config import Home, Settings
+from attune_cli.runtime.clock import SECOND, SystemClock
 from attune_cli.runtime.model.actions import ActionDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.services.submission import Submission, submit
@@ -16,6 +17,8 @@ from tests.server.platform import StagePlatform
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from attune_cli.runtime.clock import Instant
 
 
 def test_what_another_process_committed_is_looked_at_again_when_the_file_was_busy_at_first(
@@ -50,3 +53,25 @@ def test_what_another_process_committed_is_looked_at_again_when_the_file_was_bus
     assert platform.loop.failure is None
     for connection in (blocking, other, platform):
         connection.close()
+
+
+class SettableClock(SystemClock):
+    """The machine's clock, which somebody sets back."""
+
+    set_back: Instant = 0
+
+    def now(self) -> Instant:
+        return super().now() - self.set_back
+
+
+def test_a_clock_that_is_set_back_is_noticed_though_nothing_else_happens(memory_path: Path) -> None:
+    clock = SettableClock()
+    platform = StagePlatform(Home(memory_path / "home"), clock=clock)
+    platform.do(lambda _tx: None)
+    begun = time.monotonic()
+    until(lambda: platform.loop.looked_at > begun, "a look around after that tick")
+    ticks: list[Instant] = []
+    platform.subscribe(lambda: ticks.append(clock.now()))
+    clock.set_back = 2 * 24 * 3600 * SECOND
+    until(lambda: ticks, "a tick by the other time")
+    platform.close()

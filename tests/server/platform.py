@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from attune_cli.config import Home
+    from attune_cli.runtime.clock import Clock
     from attune_cli.runtime.engine.replies import Reply
     from attune_cli.runtime.store.database import Store, Transaction
 
@@ -30,10 +31,10 @@ Answer = TypeVar("Answer")
 class StagePlatform:
     """The engine of one home, as the parts of a daemon see it."""
 
-    def __init__(self, home: Home, settings: Settings | None = None) -> None:
+    def __init__(self, home: Home, settings: Settings | None = None, *, clock: Clock | None = None) -> None:
         self.home = home
         self.settings = settings or Settings()
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.sealer = Sealer(home.secret_key)
         self.url: str | None = None
         self._listeners: list[Callable[[], None]] = []

@@ -45,6 +45,8 @@ class EngineLoop:
         self._clock = clock
         self._doorbell = doorbell
         self._changed = changed
+        self._told = clock.now()
+        """What the clock said when it was looked at last: it may be set back."""
         self._leaving = False
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._dead_hosts: Sequence[str] = ()
@@ -79,9 +81,11 @@ class EngineLoop:
                 due = self._engine.next_due
                 has_news |= self._engine.has_news
                 if not has_news and not self._doorbell.wait(self._patience(due)):
-                    # Nobody rang: something may be due, or another process may have committed without a ring.
+                    # Nobody rang: something may be due, the clock may have been set back, or another process may
+                    # have committed without a ring.
                     seen, version = version, self._store.data_version()
-                    if seen == version and (due is None or due > self._clock.now()):
+                    told, self._told = self._told, self._clock.now()
+                    if seen == version and told <= self._told and (due is None or due > self._told):
                         continue
                 has_news = not self._tick()
                 self._changed()
