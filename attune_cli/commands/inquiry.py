@@ -18,7 +18,7 @@ As = Annotated[str | None, Option("--as", metavar="NAME", help="Who you are; def
 @app.command(
     "list", examples=["attune inquiry list --pending", "attune inquiry list -j | jq -r '.[].prompt'"]
 )
-def list_inquiries(
+def list_(
     context: Context,
     pending: Annotated[bool, Option("--pending", help="Only those that wait for an answer.")] = False,
     status: Annotated[
@@ -38,40 +38,23 @@ def list_inquiries(
     fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List inquiries: those that wait for an answer first, then the newest."""
-    from attune_cli.running.history import list_all
-    from attune_cli.running.inquiry_columns import COLUMNS
+    from attune_cli.running.inquiry_viewing import list_inquiries
     from attune_cli.running.listing import read_time
-    from attune_cli.runtime.model.notices import Subjects
-    from attune_cli.runtime.services import inquiries
     from attune_cli.runtime.store.inquiries import InquiryFilter
 
-    statuses = (*(status or ()), *(("pending",) if pending else ()))
-    started = read_time("--since", since)
-    list_all(
-        context,
-        lambda tx, count: inquiries.list_inquiries(
-            tx,
-            InquiryFilter(
-                statuses=statuses, assigned_to=assigned_to, execution=execution, since=started,
-                pending_first=True, limit=count,
-            ),
-        )[0],
-        COLUMNS,
-        limit=None if all_ else limit,
-        fail_empty=fail_empty,
-        meant=Subjects(),
-        goes_by_id=False,
+    wanted = InquiryFilter(
+        statuses=(*(status or ()), *(("pending",) if pending else ())), assigned_to=assigned_to,
+        execution=execution, since=read_time("--since", since), pending_first=True,
     )  # fmt: skip
+    list_inquiries(context, wanted, limit=None if all_ else limit, fail_empty=fail_empty)
 
 
 @app.command("show", examples=["attune inquiry show 5", "attune inquiry show @last --field prompt"])
 def show(context: Context, inquiries: Words) -> None:
     """Show inquiries: prompt, what an answer has to be, answers, and what was written before."""
-    from attune_cli.running.history import show_all
-    from attune_cli.running.inquiry_columns import COLUMNS, SECTIONS, SHOWN
-    from attune_cli.running.questions import shown_record
+    from attune_cli.running.inquiry_viewing import show_inquiries
 
-    show_all(context, inquiries, lambda tx, word: shown_record(tx, context, word), COLUMNS, SHOWN, SECTIONS)
+    show_inquiries(context, inquiries)
 
 
 @app.command(

@@ -17,6 +17,7 @@ from attune_cli.errors import (
 from attune_cli.running.leaving import AtOnce
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
 from attune_cli.runtime.store import inquiries
+from attune_cli.table import cut
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ ON_INQUIRY: tuple[OnInquiry, ...] = get_args(OnInquiry)
 
 LEFT_OPEN = (CancelledError, HungUpError, NeedsAnswerError, TerminatedError)
 """What is raised when a question is left open, and what waits for its answer with it."""
+
+_SHOWN_CELLS = 60
+"""Of a question in a message, in cells of a terminal."""
 
 _ERRORS: dict[int, type[AttuneError]] = {
     signal.SIGHUP: HungUpError,
@@ -180,7 +184,7 @@ class _Left:
 
     def error(self, *, was_cancelled: bool = False) -> AttuneError:
         number = self.inquiry.id
-        first_line = self.inquiry.prompt.partition("\n")[0]
+        first_line = cut(self.inquiry.prompt.partition("\n")[0], _SHOWN_CELLS)
         if was_cancelled:
             return self.kind(
                 f"execution {self.execution} was cancelled, because it waited for an answer (--on-inquiry fail): "

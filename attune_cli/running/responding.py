@@ -18,7 +18,7 @@ from attune_cli.running.questions import answer, heading, read_question, respond
 from attune_cli.running.rehearsing import rehearsed
 from attune_cli.running.watching import INTERRUPTED
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.host import open_store, wake
+from attune_cli.runtime.host import open_store, settle_inquiries, wake
 from attune_cli.runtime.model.inquiries import refusal, verdict_field
 from attune_cli.runtime.model.parameters import example_of, in_order, types_of
 from attune_cli.runtime.packs.questions import fitted
@@ -279,10 +279,11 @@ def inbox(context: Context, name: str | None) -> int:
     if not context.interactive:
         raise UsageError("an inbox needs a terminal", hint="attune inquiry list --pending")
     store = open_store(context.home, context.settings)
+    settle_inquiries(store, context.home)
     while True:
         waiting = _waiting_for(context, store, name)
         if not waiting:
-            context.out.note("nothing waits for your answer")
+            context.out.note(f"nothing waits for your answer{_others_wait(store)}")
             return 0
         try:
             chosen = _pick(context, waiting)
@@ -298,6 +299,13 @@ def inbox(context: Context, name: str | None) -> int:
             context.out.note(f"inquiry {chosen.inquiry.id} stays open")
         except (WithdrawnError, ConflictError) as error:
             context.out.note(str(error))
+
+
+def _others_wait(store: Store) -> str:
+    """Say how many wait for others."""
+    with store.read(SystemClock().now()) as tx:
+        count = inquiries.count_pending(tx)
+    return f"; {count} for that of others: attune inquiry list --pending" if count else ""
 
 
 def _waiting_for(context: Context, store: Store, name: str | None) -> list[Question]:

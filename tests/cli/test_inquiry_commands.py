@@ -392,6 +392,28 @@ def test_what_nobody_runs_says_so_with_the_commands_that_go_on(run: Run) -> None
     assert run("execution", "show", "1").stderr == ""
 
 
+def test_what_ran_out_of_time_while_nobody_ran_it_is_not_shown_as_if_it_waited(run: Run) -> None:
+    for _ in range(2):
+        asked(run, "Ship?", "--timeout", "2s")
+    until(lambda: inquiry(run, "1")["status"] == "timeout", "the end of its time")
+    until(lambda: run("inquiry", "list", "-s", "timeout", "-q").stdout == "2\n1\n", "the end of both")
+    assert run("inquiry", "list", "--pending", "-q").stdout == ""
+    assert run("execution", "show", "2", "--field", "status").stdout == "timeout\n"
+
+
+def test_an_inquiry_shows_what_approvals_it_needs_and_who_has_to_run_it(run: Run) -> None:
+    asked(run, "Ship? " * 40, 'approvals:={"required": 2, "from": ["anna", "role:ops"]}')
+    shown = run("inquiry", "show", "1")
+    assert 'approvals.required\t2\napprovals.from\t["anna","role:ops"]\n' in shown.stdout
+    assert (
+        shown.stderr == "nobody runs execution 1: attune execution wait 1 goes on with it, or attune up -d\n"
+    )
+    result = run("execution", "wait", "1", "--on-inquiry", "fail")
+    assert result.stderr.splitlines()[0].endswith(
+        "(--on-inquiry fail): Ship? Ship? Ship? Ship? Ship? Ship? Ship? Ship? Ship? Ship?…"
+    )
+
+
 # --- waiting
 
 

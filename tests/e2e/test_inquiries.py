@@ -183,7 +183,9 @@ def test_an_inbox_takes_one_answer_after_another(run: Run) -> None:
         ).until("q to leave: ").type("2\n")
         screen.until(PROMPT).type("y\n").until("inquiry 2 answered")
         screen.until("1  first").until("q to leave: ").type("\n").until(PROMPT).type("n\n")
-        screen.until("inquiry 1 answered").until("nothing waits for your answer")
+        screen.until("inquiry 1 answered").until(
+            "nothing waits for your answer; 1 for that of others: attune inquiry list --pending"
+        )
         assert screen.end() == 0
     assert ("third" in screen.shown, pending(run)) == (False, ["3"])
 

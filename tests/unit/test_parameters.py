@@ -83,7 +83,7 @@ def test_a_default_is_checked_with_the_values_and_with_the_schema() -> None:
     ("leaf", "value", "message"),
     [
         ({"type": "string", "pattern": "^a"}, "b", "must match ^a"),
-        ({"type": "string", "format": "date-time"}, "now", "expected a date-time"),
+        ({"type": "string", "format": "date-time"}, "now", "expected a date-time like 2026-05-01T09:00:00Z"),
         ({"type": "string", "maxLength": 2}, "abc", "may have at most 2 characters"),
         ({"type": "array", "minItems": 2}, [1], "needs at least 2 items"),
         ({"type": "number", "maximum": 3}, 4, "must be at most 3"),

@@ -163,6 +163,8 @@ def _detail(schema: Schema, error: ValidationError) -> Detail:
     return Detail(_dotted(path), wanted, value=_bounded(error.instance))
 
 
+_FORMATS = {"date-time": "2026-05-01T09:00:00Z", "date": "2026-05-01", "time": "09:00:00Z"}
+
 _EXPECTATIONS = {
     "format": "expected a {}",
     "pattern": "must match {}",
@@ -184,6 +186,8 @@ def _expectation(keyword: str, argument: Json) -> str:
             return f"expected {' or '.join(sorted(argument))}"
         case "enum":
             return f"expected one of {', '.join(_plain(option) for option in argument)}"
+        case "format" if argument in _FORMATS:
+            return f"expected a {argument} like {_FORMATS[argument]}"
         case "const":
             return f"expected {_plain(argument)}"
         case _:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from attune_cli.runtime.model.actions import INQUIRY_RUNNER
 from attune_cli.runtime.store import keys
 from tests.engine.workflows.stage import task
 
@@ -95,6 +96,22 @@ def test_a_secret_that_would_get_out_fails_where_it_would(
     if stage.children(flow, "a"):
         stage.ends(flow, "a")
     assert said in stage.error(flow)
+    assert "hush" not in "\n".join(stage.store.connection.iterdump())
+
+
+@pytest.mark.parametrize("is_secret", [True, False])
+def test_a_secret_may_be_the_default_of_an_answer_that_is_declared_secret(
+    stage: WorkflowStage, *, is_secret: bool
+) -> None:
+    stage.action("demo.ask", runner_type=INQUIRY_RUNNER)
+    answer = {"response_schema": {"pin": {"type": "string", "secret": is_secret}}}
+    stage.workflow(
+        task("ask", action="demo.ask", input=answer | {"default_response": {"pin": "{{ parameters.pin }}"}}),
+        parameters={"pin": {"type": "string", "secret": True}},
+    )
+    flow = stage.begin(parameters={"pin": "hush-hush"})
+    refused = stage.row(flow).error is not None and "is declared secret" in stage.error(flow)
+    assert (refused, len(stage.children(flow, "ask"))) == (not is_secret, int(is_secret))
     assert "hush" not in "\n".join(stage.store.connection.iterdump())
 
 
