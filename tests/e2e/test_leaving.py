@@ -153,8 +153,8 @@ def test_the_tree_of_a_workflow_is_taken_away_before_a_question_and_drawn_again_
     gate = tmp_path / "gate"
     install_workflow(run, tmp_path, gate)
     with Screen("run", "way.go", NO_COLOR="1") as screen:
-        screen.until("beside  running").until("inquiry 1 of core.ask")
-        drawn, _, _ = screen.shown.partition("inquiry 1 of core.ask")
+        screen.until("beside  running").until("inquiry 1 of way.go/ask")
+        drawn, _, _ = screen.shown.partition("inquiry 1 of way.go/ask")
         assert re.search(r"\x1b\[\d+A\r\x1b\[J$", drawn), drawn
         screen.until(PROMPT).type("y\n").until("inquiry 1 answered\n").until("beside  running")
         gate.touch()
