@@ -222,6 +222,7 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
     from attune_cli.runtime.engine.recovery import inspect, settle
     from attune_cli.runtime.runners.launch import Launcher
     from attune_cli.runtime.runners.process import ProcessRunner
+    from attune_cli.runtime.store import workflows
     from attune_cli.runtime.store.sealing import Sealer
 
     clock = SystemClock()
@@ -244,6 +245,8 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
             heir=None,
             ask=lambda tx, execution, outcome: orchestrator(settings, sealer).ask(tx, execution, outcome),
         )
+        if workflows.ownerless_canceling(tx):
+            orchestrator(settings, sealer).end_ownerless(tx)
         left = {host.id for host in hosts.all_hosts(tx)}
     _forget(home, set(dead) - left)
     _forget(home, _never_recorded(home, left))

@@ -30,6 +30,10 @@ class Orchestrator(Protocol):
         """Carry out the wish to cancel a `running` execution that waits."""
         ...
 
+    def end_ownerless(self, tx: Transaction) -> None:
+        """End what is being cancelled, has no owner, and of which nothing goes on any more."""
+        ...
+
     def ask(self, tx: Transaction, execution: Startable, outcome: Outcome) -> bool:
         """Let an action whose run ended with a question wait for the answer; False when it is no question."""
         ...

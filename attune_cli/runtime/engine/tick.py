@@ -114,7 +114,9 @@ class Engine:
 
         def enter(tx: Transaction) -> list[Effect]:
             hosts.insert(tx, self.host)
-            return settle(tx, inspected, dead_hosts, heir=heir, ask=self._waiting.ask)
+            effects = settle(tx, inspected, dead_hosts, heir=heir, ask=self._waiting.ask)
+            self._waiting.end_ownerless(tx)
+            return effects
 
         self._first_stage = enter
         self.tick()

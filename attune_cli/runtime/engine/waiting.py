@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.runtime.engine import limits
 from attune_cli.runtime.engine.admission import group_is_full
-from attune_cli.runtime.store import admissions
+from attune_cli.runtime.store import admissions, workflows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,10 @@ class Waiting:
 
     def cancel(self, tx: Transaction, execution: Startable) -> None:
         self._orchestrator.cancel(tx, execution, self._jobs.definition(tx, execution))
+
+    def end_ownerless(self, tx: Transaction) -> None:
+        if workflows.ownerless_canceling(tx):
+            self._orchestrator.end_ownerless(tx)
 
     def ask(self, tx: Transaction, execution: Startable, outcome: Outcome) -> bool:
         return self._orchestrator.ask(tx, execution, outcome)

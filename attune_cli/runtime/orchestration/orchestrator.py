@@ -30,6 +30,9 @@ class Orchestration:
     def cancel(self, tx: Transaction, execution: Startable, job: JobDefinition) -> None:
         self._of(job).cancel(tx, execution, job)
 
+    def end_ownerless(self, tx: Transaction) -> None:
+        self._workflows.end_ownerless(tx)
+
     def ask(self, tx: Transaction, execution: Startable, outcome: Outcome) -> bool:
         return self._inquiries.ask(tx, execution, outcome)
 

@@ -25,30 +25,45 @@ _CANCELLED = {
 }
 
 
-def cancel(tx: Transaction, execution: Startable) -> None:
+def cancel(tx: Transaction, execution: Startable, *, by_force: bool = False) -> None:
     """Cancel a workflow that goes on, with all below it as its `cancellation_policy` says (domain.md 5.5).
 
-    It ends in this transaction unless something of it still runs; then when that has ended.
+    It ends in this transaction unless something of it still runs; then when that has ended. `by_force` what runs is
+    stopped whatever the policy says: the time of a workflow above it is over.
     """
     if execution.status is Status.RUNNING and not executions.begin_cancel(tx, execution):
         return
     definition: dict[str, Any] = jobs.get(tx, execution.job).get("workflow") or {}
     workflows.close(tx, execution.id, _CANCELLED)
-    cancel_children(tx, execution.id, running_too=definition["cancellation_policy"] == "cancel_running")
+    cancel_children(
+        tx,
+        execution.id,
+        running_too=by_force or definition["cancellation_policy"] == "cancel_running",
+        by_force=by_force,
+    )
     end_if_over(tx, execution.id)
 
 
-def cancel_children(tx: Transaction, workflow: int, *, running_too: bool) -> None:
-    """Cancel what a workflow has begun: what has not started, or only waits, at once; what runs is asked to stop."""
+def cancel_children(tx: Transaction, workflow: int, *, running_too: bool, by_force: bool = False) -> None:
+    """Cancel what a workflow has begun: what has not started, or only waits, at once; what runs is asked to stop.
+
+    Workflows below it do as their own policies say, unless they are ended `by_force`.
+    """
     for child in workflow_children.live(tx, workflow):
         if child.status is Status.REQUESTED:
             executions.finish(tx, child, Status.CANCELLED, _NOT_STARTED)
         elif child.waits and workflows.get(tx, child.id) is not None:
-            cancel(tx, child)
+            cancel(tx, child, by_force=by_force)
         elif child.waits:
             cancel_waiting(tx, child)
         elif running_too or child.status is Status.SCHEDULED:
             executions.request_cancel(tx, child.id, "its workflow was cancelled")
+
+
+def end_ownerless(tx: Transaction) -> None:
+    """End the workflows that are being cancelled, that nobody owns, and below which nothing goes on any more."""
+    for workflow in workflows.ownerless_canceling(tx):
+        end_if_over(tx, workflow)
 
 
 def end_if_over(tx: Transaction, workflow: int) -> bool:

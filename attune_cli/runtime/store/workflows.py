@@ -145,6 +145,15 @@ def resume(tx: Transaction, execution: int) -> bool:
     )
 
 
+def ownerless_canceling(tx: Transaction) -> list[int]:
+    """Return the workflows that are being cancelled and that nobody owns, the lower ones first."""
+    rows = tx.execute(
+        """SELECT e.id FROM execution AS e JOIN workflow_execution AS w ON w.execution = e.id
+           WHERE e.waits AND e.finished IS NULL AND e.host IS NULL AND e.status = 'canceling' ORDER BY e.id DESC"""
+    ).fetchall()
+    return [int(row[0]) for row in rows]
+
+
 def live_below(tx: Transaction, execution: int) -> list[int]:
     """Return the workflows that have begun and go on among an execution and all below it, the upper ones first."""
     rows = tx.execute(

@@ -338,6 +338,33 @@ def test_a_tree_that_nobody_owns_is_cancelled_whole_in_one_transaction(stage: Wo
     assert stage.row(flow).cancel_reason == "enough"
 
 
+def test_what_a_dead_host_was_cancelling_ends_when_nothing_of_it_runs_any_more(stage: WorkflowStage) -> None:
+    stage.workflow(task("work"), ref="demo.inner")
+    stage.workflow(task("down", action="demo.inner"))
+    flow = stage.begin()
+    (inner,) = stage.children(flow, "down")
+    stage.cancel(flow)
+    stage.settle()
+    assert stage.status(flow, inner) == ["canceling", "canceling"]
+    stage.dies("a", with_its_runs=True)
+    stage.host("b", dead=("a",))
+    assert stage.status(flow, inner) == ["cancelled", "cancelled"]
+
+
+def test_time_that_is_over_stops_what_sub_workflows_would_let_end(stage: WorkflowStage) -> None:
+    stage.workflow(task("work"), ref="demo.inner", cancellation_policy="allow_finish")
+    stage.workflow(task("down", action="demo.inner"))
+    flow = stage.begin(timeout_seconds=60)
+    (inner,) = stage.children(flow, "down")
+    (work,) = stage.children(inner, "work")
+    stage.advance(60)
+    assert stage.runs.stopped == [f"run-{work}"]
+    stage.end(work, bad())
+    stage.settle()
+    assert stage.status(work, inner, flow) == ["cancelled", "cancelled", "failed"]
+    assert stage.row(flow).timed_out
+
+
 def test_a_child_that_is_cancelled_alone_is_a_failure_of_its_task(stage: WorkflowStage) -> None:
     stage.workflow(task("a", delay=60), task("b"))
     flow = stage.begin()
@@ -360,12 +387,32 @@ def test_a_paused_workflow_begins_nothing_more_until_it_is_resumed(stage: Workfl
         assert services.pause(tx, str(flow), "a look at it") == [flow, inner]
     stage.ends(flow, "a")
     stage.ends(inner, "in")
-    assert (stage.tasks(flow)["a"], stage.tasks(inner)["in"]) == ("running", "running")
+    assert (stage.tasks(flow), stage.tasks(inner)) == (
+        {"a": "completed", "c": "running", "b": "waiting"},
+        {"in": "completed", "more": "waiting"},
+    )
     assert stage.engines["a"].next_due is None
     with stage.store.write(stage.clock.now()) as tx:
         assert services.resume(tx, str(flow)) == [flow, inner]
     stage.settle()
     assert (stage.tasks(flow)["b"], stage.tasks(inner)["more"]) == ("running", "running")
+
+
+def test_a_paused_workflow_shows_what_is_over_and_begins_no_more_items(stage: WorkflowStage) -> None:
+    stage.workflow(task("each", "after", with_items=[1, 2], concurrency=1), task("bad"), task("after"))
+    flow = stage.begin()
+    with stage.store.write(stage.clock.now()) as tx:
+        services.pause(tx, str(flow))
+    stage.ends(flow, "each")
+    stage.ends(flow, "bad", bad("no water"))
+    assert stage.tasks(flow) == {"each": "running", "bad": "failed"}
+    assert len(stage.children(flow, "each")) == 1
+    with stage.store.write(stage.clock.now()) as tx:
+        services.resume(tx, str(flow))
+    stage.settle()
+    stage.ends(flow, "each")
+    stage.ends(flow, "after")
+    assert stage.error(flow) == "Workflow failed: task 'bad': no water"
 
 
 def test_a_paused_workflow_starts_neither_what_is_delayed_nor_what_is_to_be_tried_again(

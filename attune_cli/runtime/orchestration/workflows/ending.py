@@ -73,7 +73,7 @@ class Ending:
         workflows.set_due(self._case.tx, self._case.id, None)
         is_cancelled = self._case.execution.status is Status.CANCELING
         # What ran when it was ended may have failed, and would be tried again.
-        cancel_children(self._case.tx, self._case.id, running_too=not is_cancelled)
+        cancel_children(self._case.tx, self._case.id, running_too=not is_cancelled, by_force=not is_cancelled)
         if is_cancelled:
             end_if_over(self._case.tx, self._case.id)
             return
@@ -95,7 +95,7 @@ def give_up(tx: Transaction, workflow: int, kind: str, message: str, *, timed_ou
     """Say that a workflow has failed, and stop all below it; it ends when nothing of that goes on."""
     closing = {"status": "failed", "error": {"type": kind, "message": message}, "timed_out": timed_out}
     workflows.close(tx, workflow, closing)
-    cancel_children(tx, workflow, running_too=True)
+    cancel_children(tx, workflow, running_too=True, by_force=True)
 
 
 def failed_outcome(kind: str, message: str) -> Outcome:

@@ -101,7 +101,7 @@ class Following:
             if existing.status is TaskStatus.WAITING:
                 workflow_tasks.add_arrival(self._case.tx, existing, row.name)
             return existing.status is not TaskStatus.WAITING or not has_join
-        begins = not has_join and self._case.left > 0
+        begins = not has_join and self._case.left > 0 and not self._case.workflow.is_paused
         made = workflow_tasks.insert(
             self._case.tx,
             self._case.id,

@@ -38,14 +38,19 @@ class Turn:
             self._ending.close()
         elif deadline is not None and deadline <= self._case.tx.now:
             self._ending.run_out_of_time()
-        elif not self._case.workflow.is_paused:
+        else:
             self._move_on()
 
     def _move_on(self) -> None:
+        """Go on with what runs, begin what may; a paused workflow only learns what is over, and begins nothing."""
         for row in workflow_tasks.running(self._case.tx, self._case.id):
             if self._case.left > 0:
                 self._look_at(row)
         self._begin_all()
+        if self._case.workflow.is_paused:
+            if self._case.left <= 0:
+                workflows.set_due(self._case.tx, self._case.id, 0)
+            return
         while self._case.left > 0 and (ready := self._following.ready()):
             for row in ready[: self._case.left]:
                 self._case.left -= 1
@@ -78,6 +83,8 @@ class Turn:
         index = workflow_children.next_item(self._case.tx, row.id)
         if index >= count:
             return False
+        if self._case.workflow.is_paused:
+            return True
         free = ready.task.concurrency - workflow_children.count_live(self._case.tx, row.id)
         delay_seconds = self._delay_seconds(ready) if index == 0 else 0.0
         for place in range(index, min(index + free, count)):

@@ -14,7 +14,7 @@ from attune_cli.runtime.orchestration.workflows.ending import failed_outcome, gi
 from attune_cli.runtime.orchestration.workflows.plans import Plans
 from attune_cli.runtime.orchestration.workflows.starting import Starter
 from attune_cli.runtime.orchestration.workflows.turn import Turn
-from attune_cli.runtime.services.workflow_cancelling import cancel
+from attune_cli.runtime.services.workflow_cancelling import cancel, end_ownerless
 from attune_cli.runtime.services.workflow_resuming import insert
 from attune_cli.runtime.store import executions, workflow_tasks, workflows
 
@@ -57,6 +57,9 @@ class Workflows:
     def cancel(self, tx: Transaction, execution: Startable, job: JobDefinition) -> None:
         del job
         cancel(tx, execution)
+
+    def end_ownerless(self, tx: Transaction) -> None:
+        end_ownerless(tx)
 
     def advance(self, tx: Transaction, host: str, *, ownerless_too: bool) -> bool:
         """Move on what is due; one that cannot be moved on fails, alone."""
