@@ -213,7 +213,8 @@ def test_a_paused_workflow_begins_nothing_until_it_is_resumed(run: Run) -> None:
         )
         tree = document(run, "execution", "show", "1", "--tree")
         assert (tree["paused"], tree["pause_reason"]) == (True, "not yet")
-        assert [task["name"] for task in tree["tasks"]] == ["gate"]
+        stand = [(task["name"], task["status"]) for task in tree["tasks"]]
+        assert stand == [("gate", "completed"), ("after", "waiting")]
         assert "paused: not yet" in run("execution", "show", "1", "--tree").stdout
         assert run("execution", "pause", "1").exit_code == 5
         assert run("execution", "resume", "1").exit_code == 0

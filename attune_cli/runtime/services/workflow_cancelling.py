@@ -100,7 +100,7 @@ def _status_of(tx: Transaction, row: TaskRow) -> TaskStatus | None:
     if nested:
         over = all(one.status not in OPEN for one in nested)
         return together(one.status for one in nested) if over else None
-    ended = [child.task_status for child in workflow_children.ended(tx, row.source)]
+    ended = [child.task_status for child in workflow_children.ended(tx, workflow_tasks.sources(tx, row))]
     return TaskStatus.CANCELLED if row.has_items or not ended else together(ended)
 
 

@@ -37,7 +37,7 @@ def cause_of(tx: Transaction, row: TaskRow) -> Cause:
     nested = [one for one in workflow_tasks.nested(tx, row.source) if one.status in FAILURES]
     if nested:
         return cause_of(tx, min(nested, key=lambda one: (one.finished or 0, one.id)))
-    child = workflow_children.first_failure(tx, row.source)
+    child = workflow_children.first_failure(tx, workflow_tasks.sources(tx, row))
     if child is None:
         return Cause(path=(row.name,), message=row.status.replace("_", " "))
     name = f"{row.name}[{child.item}]" if row.has_items else row.name

@@ -14,8 +14,8 @@ from attune_cli.runtime.model.secret_places import take_out
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.workflows.cycles import reached_from
 from attune_cli.runtime.model.workflows.graph import Graph
-from attune_cli.runtime.model.workflows.states import TaskStatus
-from attune_cli.runtime.store import executions, workflow_children, workflow_tasks, workflows
+from attune_cli.runtime.model.workflows.states import FAILURES, TaskStatus
+from attune_cli.runtime.store import executions, jobs, workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
     from attune_cli.runtime.model.jobs import JobDefinition
@@ -109,7 +109,7 @@ def _lacks_results(tx: Transaction, row: TaskRow, task: Task) -> bool:
     if task.type == "parallel" or row.error is not None:
         return False
     items = workflow_tasks.count_items(tx, row.id)
-    found, highest = workflow_children.extent(tx, row.source)
+    found, highest = workflow_children.extent(tx, workflow_tasks.sources(tx, row))
     if task.batch_size is None:
         return found != items
     return found != highest or (found == 0) != (items == 0)
@@ -118,12 +118,14 @@ def _lacks_results(tx: Transaction, row: TaskRow, task: Task) -> bool:
 def take_over(tx: Transaction, execution: int, graph: Graph, earlier: int) -> None:
     """Let a workflow go on where an earlier run of it failed: variables and results of that one count for it.
 
-    What failed and led nowhere begins again; of what succeeded only what follows is looked at again, where that
-    could not be told.
+    What failed and led nowhere begins again, of several items those that failed; of what succeeded only what follows is
+    looked at again, where that could not be told.
     """
     state = workflows.get(tx, earlier)
-    if state is None:
+    old = executions.startable(tx, earlier)
+    if state is None or old is None:
         return
+    before = Graph.of(WorkflowDefinition.from_json(jobs.get(tx, old.job)["workflow"]))
     workflows.insert(tx, execution, variables=state.variables, sealed=state.sealed, due=None)
     faulty = _faulty(state)
     made: dict[int, int] = {}
@@ -133,10 +135,29 @@ def take_over(tx: Transaction, execution: int, graph: Graph, earlier: int) -> No
         status = row.status if row.within is not None else _status_of(row, row.name in faulty)
         within = None if row.within is None else made[row.within]
         copy = workflow_tasks.copy(
-            tx, row, execution, status=status, handled=row.handled or row.within is not None, within=within
+            tx,
+            row,
+            execution,
+            status=status,
+            handled=row.handled or row.within is not None,
+            within=within,
+            origin=_origin_of(row, begins=status is TaskStatus.WAITING, is_same=_is_same(before, graph, row)),
         )
         if status is not TaskStatus.WAITING:
             made[row.id] = copy
+
+
+def _is_same(before: Graph, now: Graph, row: TaskRow) -> bool:
+    """Tell whether a task is done by the same action as it was, for as many items at once."""
+    one, other = before.tasks.get(row.name), now.tasks[row.name]
+    return one is not None and (one.action, one.batch_size) == (other.action, other.batch_size)
+
+
+def _origin_of(row: TaskRow, *, begins: bool, is_same: bool) -> int | None:
+    """Return the row whose results count for the next run: of several items also those of a task that failed."""
+    if begins:
+        return row.id if is_same and row.has_items and row.status in FAILURES else None
+    return row.id if row.has_items else row.source
 
 
 def _faulty(state: Workflow | None) -> set[str]:

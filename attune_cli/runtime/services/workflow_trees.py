@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.services.records import duration_ms, time_or_none
-from attune_cli.runtime.store import workflow_trees
+from attune_cli.runtime.store import workflow_tasks, workflow_trees
 from attune_cli.runtime.store.workflow_trees import ChildCounts
 
 if TYPE_CHECKING:
@@ -40,7 +40,12 @@ class _Tree:
 
     def below(self, execution: int, depth: int) -> Record:
         tasks = workflow_trees.tasks(self._tx, execution)
-        counts = workflow_trees.child_counts(self._tx, [task.source for task in tasks])
+        own = [task.id for task in tasks if task.origin is None]
+        counts = workflow_trees.child_counts(self._tx, own)
+        for task in tasks:
+            if task.origin is not None:
+                sources = workflow_tasks.sources(self._tx, task)
+                counts[task.id] = workflow_trees.counts_of_sources(self._tx, sources)
         is_paused, reason = workflow_trees.paused(self._tx, execution) if tasks else (False, None)
         return {
             "paused": is_paused,
@@ -53,7 +58,7 @@ class _Tree:
         self, tasks: Sequence[TreeTask], counts: dict[int, ChildCounts], within: int | None, depth: int
     ) -> list[Record]:
         return [
-            task_record(task, counts.get(task.source, ChildCounts()))
+            task_record(task, counts.get(task.id, ChildCounts()))
             | {
                 "executions": self._executions(task, depth),
                 "tasks": self._tasks(tasks, counts, task.id, depth),
@@ -64,9 +69,9 @@ class _Tree:
 
     def _executions(self, task: TreeTask, depth: int) -> list[Record]:
         if self._most_items is not None and (task.items or 0) > self._most_items:
-            found = workflow_trees.notable_children_of_task(self._tx, task.source, self._most_items)
+            found = workflow_trees.notable_children_of_task(self._tx, task.id, self._most_items)
         else:
-            found = workflow_trees.children_of_task(self._tx, task.source)
+            found = workflow_trees.children_of_task(self._tx, workflow_tasks.sources(self._tx, task))
         return [self._child(child, depth) for child in found]
 
     def _child(self, child: ChildRow, depth: int) -> Record:

@@ -231,11 +231,14 @@ def _delete_unless_needed(tx: Transaction, execution_id: int) -> bool:
              AND NOT EXISTS (SELECT 1 FROM execution WHERE parent = :id)
              AND NOT EXISTS (SELECT 1 FROM execution WHERE root = :id)
              AND NOT EXISTS (SELECT 1 FROM execution WHERE original_execution = :id)
-             AND NOT EXISTS (SELECT 1 FROM workflow_task AS t JOIN execution AS later ON later.id = t.workflow
-               WHERE later.finished IS NULL AND t.origin = execution.workflow_task)
-             AND NOT EXISTS (SELECT 1 FROM workflow_task AS own JOIN workflow_task AS t ON t.origin = own.id
-               JOIN execution AS later ON later.id = t.workflow
-               WHERE own.workflow = :id AND later.finished IS NULL)""",
+             AND NOT EXISTS (
+               WITH RECURSIVE heir (id, workflow) AS (
+                 SELECT t.id, t.workflow FROM workflow_task AS t WHERE t.origin IN (
+                   SELECT workflow_task FROM execution WHERE id = :id
+                   UNION SELECT id FROM workflow_task WHERE workflow = :id)
+                 UNION SELECT t.id, t.workflow FROM workflow_task AS t JOIN heir ON t.origin = heir.id)
+               SELECT 1 FROM heir JOIN execution AS later ON later.id = heir.workflow
+               WHERE later.finished IS NULL)""",
         {"id": execution_id},
     )
     if deleted:

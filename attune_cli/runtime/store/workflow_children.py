@@ -11,6 +11,8 @@ from attune_cli.runtime.store.executions import STARTABLE_COLUMNS, Startable, st
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from attune_cli.runtime.store.database import Transaction
 
 
@@ -43,28 +45,50 @@ def count_live(tx: Transaction, task_id: int) -> int:
 
 
 def next_item(tx: Transaction, task_id: int) -> int:
-    """Return the first item that has no execution yet."""
+    """Return the first item that has no execution yet, nor any after it."""
     row = tx.execute(
         "SELECT item FROM execution WHERE workflow_task = ? ORDER BY item DESC LIMIT 1", (task_id,)
     ).fetchone()
     return 0 if row is None else int(row[0]) + 1
 
 
-def extent(tx: Transaction, task_id: int) -> tuple[int, int]:
+def kept_items(tx: Transaction, sources: Sequence[int]) -> set[int]:
+    """Return the items that earlier runs of a task have done."""
+    rows = tx.execute(
+        f"SELECT e.item FROM execution AS e WHERE {_last_of(sources[1:])} AND e.status = 'completed'",
+        (json.dumps(sources[1:]),),
+    ).fetchall()
+    return {int(row[0]) for row in rows}
+
+
+def _last_of(sources: Sequence[int]) -> str:
+    """Return the condition for the last attempt at each item, in the latest of the runs of a task that came to it.
+
+    Its one parameter is the rows of these runs as a JSON list, the latest first: that has the highest id.
+    """
+    last = "e.workflow_task IN (SELECT value FROM json_each(?1)) AND e.next_attempt IS NULL"
+    if len(sources) < 2:  # noqa: PLR2004 - one run: there is no later one
+        return last
+    return f"""{last} AND NOT EXISTS (SELECT 1 FROM execution AS later
+             WHERE later.workflow_task IN (SELECT value FROM json_each(?1))
+               AND later.workflow_task > e.workflow_task AND later.item = e.item)"""
+
+
+def extent(tx: Transaction, sources: Sequence[int]) -> tuple[int, int]:
     """Return how many items of a task have an execution, and how many there were as far as these tell."""
     row = tx.execute(
-        "SELECT count(DISTINCT item), coalesce(max(item) + 1, 0) FROM execution WHERE workflow_task = ?",
-        (task_id,),
+        """SELECT count(DISTINCT item), coalesce(max(item) + 1, 0) FROM execution
+           WHERE workflow_task IN (SELECT value FROM json_each(?))""",
+        (json.dumps(sources),),
     ).fetchone()
     return int(row[0]), int(row[1])
 
 
-def ended(tx: Transaction, task_id: int) -> list[Child]:
+def ended(tx: Transaction, sources: Sequence[int]) -> list[Child]:
     """Return how the items of a task ended, in their order: the last attempt at each."""
     rows = tx.execute(
-        """SELECT status, timed_out FROM execution
-           WHERE workflow_task = ? AND next_attempt IS NULL ORDER BY item""",
-        (task_id,),
+        f"SELECT e.status, e.timed_out FROM execution AS e WHERE {_last_of(sources)} ORDER BY e.item",
+        (json.dumps(sources),),
     ).fetchall()
     return [Child(Status(status), bool(timed_out)) for status, timed_out in rows]
 
@@ -80,13 +104,12 @@ class ChildResult:
     error: dict[str, str] | None
 
 
-def results(tx: Transaction, task_id: int, item: int | None = None) -> list[ChildResult]:
+def results(tx: Transaction, sources: Sequence[int], item: int | None = None) -> list[ChildResult]:
     """Return what the items of a task gave, in their order, or what one did: the last attempt at each."""
     rows = tx.execute(
-        """SELECT id, status, result, result_sealed, error FROM execution
-           WHERE workflow_task = :task AND (:item IS NULL OR item = :item) AND next_attempt IS NULL
-           ORDER BY item""",
-        {"task": task_id, "item": item},
+        f"""SELECT e.id, e.status, e.result, e.result_sealed, e.error FROM execution AS e
+            WHERE {_last_of(sources)} AND (?2 IS NULL OR e.item = ?2) ORDER BY e.item""",
+        (json.dumps(sources), item),
     ).fetchall()
     return [
         ChildResult(
@@ -100,12 +123,12 @@ def results(tx: Transaction, task_id: int, item: int | None = None) -> list[Chil
     ]
 
 
-def results_bytes(tx: Transaction, task_id: int) -> int:
+def results_bytes(tx: Transaction, sources: Sequence[int]) -> int:
     """Return how long the results of a task are together."""
     row = tx.execute(
-        """SELECT coalesce(sum(length(CAST(result AS BLOB))), 0) FROM execution
-           WHERE workflow_task = ? AND next_attempt IS NULL""",
-        (task_id,),
+        f"""SELECT coalesce(sum(length(CAST(e.result AS BLOB))), 0) FROM execution AS e
+            WHERE {_last_of(sources)}""",
+        (json.dumps(sources),),
     ).fetchone()
     return int(row[0])
 
@@ -120,15 +143,15 @@ class ChildFailure:
     message: str
 
 
-def first_failure(tx: Transaction, task_id: int) -> ChildFailure | None:
+def first_failure(tx: Transaction, sources: Sequence[int]) -> ChildFailure | None:
     """Return what failed first of a task, its attempts being over; what was only cancelled comes last."""
     row = tx.execute(
-        """SELECT id, item, coalesce(json_extract(error, '$.type'), status),
-             coalesce(json_extract(error, '$.message'), status)
-           FROM execution
-           WHERE workflow_task = ? AND next_attempt IS NULL AND finished IS NOT NULL AND status <> 'completed'
-           ORDER BY status = 'cancelled', finished, item LIMIT 1""",
-        (task_id,),
+        f"""SELECT e.id, e.item, coalesce(json_extract(e.error, '$.type'), e.status),
+             coalesce(json_extract(e.error, '$.message'), e.status)
+           FROM execution AS e
+           WHERE {_last_of(sources)} AND e.finished IS NOT NULL AND e.status <> 'completed'
+           ORDER BY e.status = 'cancelled', e.finished, e.item LIMIT 1""",
+        (json.dumps(sources),),
     ).fetchone()
     return (
         None

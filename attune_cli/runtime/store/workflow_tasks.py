@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.store.database import Transaction
+    from attune_cli.runtime.store.workflow_trees import TreeTask
 
 
 @immutable(kw_only=True)
@@ -78,21 +79,28 @@ def insert(
 
 
 def copy(
-    tx: Transaction, row: TaskRow, workflow: int, *, status: TaskStatus, handled: bool, within: int | None
+    tx: Transaction,
+    row: TaskRow,
+    workflow: int,
+    *,
+    status: TaskStatus,
+    handled: bool,
+    within: int | None,
+    origin: int | None,
 ) -> int:
     """Take a task of an earlier run over into another, with its results unless it is to begin again (`waiting`).
 
-    Returns the id of its row.
+    `origin` is the row whose results count. Returns the id of its row.
     """
     cursor = tx.execute(
         """INSERT INTO workflow_task (workflow, name, iteration, within, triggered_by, arrivals, status, handled, error,
              origin, created, started, finished, items, items_sealed)
            SELECT :workflow, name, iteration, :within, triggered_by, arrivals, :status, :handled,
-             iif(:kept, error, NULL), iif(:kept, coalesce(origin, id), NULL), :now, iif(:kept, :now, NULL),
+             iif(:kept, error, NULL), :origin, :now, iif(:kept, :now, NULL),
              iif(:over, :now, NULL), iif(:kept, items, NULL), iif(:kept, items_sealed, NULL)
            FROM workflow_task WHERE id = :id""",
         {
-            "workflow": workflow, "within": within, "status": status, "handled": handled,
+            "workflow": workflow, "within": within, "origin": origin, "status": status, "handled": handled,
             "kept": status is not TaskStatus.WAITING, "over": status not in OPEN, "now": tx.now, "id": row.id,
         },
     )  # fmt: skip
@@ -198,6 +206,26 @@ def is_running(tx: Transaction, workflow: int) -> bool:
         (workflow,),
     ).fetchone()
     return bool(row[0])
+
+
+def sources(tx: Transaction, row: TaskRow | TreeTask) -> list[int]:
+    """Return the rows whose executions tell what a task gave: its own, then those of the runs that it goes on from."""
+    if row.origin is None:
+        return [row.id]
+    rows = tx.execute(
+        """WITH RECURSIVE source (id, place) AS (
+             SELECT ?, 0
+             UNION ALL SELECT t.origin, place + 1 FROM source JOIN workflow_task AS t ON t.id = source.id
+             WHERE t.origin IS NOT NULL)
+           SELECT id FROM source ORDER BY place""",
+        (row.id,),
+    ).fetchall()
+    return [int(one[0]) for one in rows]
+
+
+def forget_origin(tx: Transaction, task_id: int) -> None:
+    """Say that nothing of an earlier run counts for a task."""
+    tx.execute("UPDATE workflow_task SET origin = NULL WHERE id = ?", (task_id,))
 
 
 def nested(tx: Transaction, parallel: int) -> list[TaskRow]:

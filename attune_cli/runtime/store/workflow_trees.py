@@ -37,11 +37,6 @@ class TreeTask:
     started: Instant | None
     finished: Instant | None
 
-    @property
-    def source(self) -> int:
-        """The row for which its executions were begun."""
-        return self.origin or self.id
-
 
 @immutable(kw_only=True)
 class ChildCounts:
@@ -101,24 +96,48 @@ def tasks(tx: Transaction, workflow: int) -> list[TreeTask]:
     ]  # fmt: skip
 
 
+_COUNTED = """sum(e.status = 'completed'),
+ sum(e.finished IS NOT NULL AND e.status <> 'completed' AND e.next_attempt IS NULL),
+ sum(e.finished IS NULL), max(e.attempt), max(e.action_ref)"""
+
+_OF_SOURCES = """(e.workflow_task = ?1 OR (e.status = 'completed'
+ AND e.workflow_task IN (SELECT value FROM json_each(?2))
+ AND NOT EXISTS (SELECT 1 FROM execution AS later WHERE later.workflow_task > e.workflow_task AND later.item = e.item
+   AND (later.workflow_task = ?1 OR later.workflow_task IN (SELECT value FROM json_each(?2))))))"""
+"""What runs and ran for a task, and what earlier runs have done of it: its row, and theirs as a JSON list."""
+
+
 def child_counts(tx: Transaction, tasks: Sequence[int]) -> dict[int, ChildCounts]:
-    """Return, for each of some tasks, what runs and ran for it, in numbers."""
+    """Return, for each of some tasks that go on from no earlier run, what runs and ran for it, in numbers."""
     rows = tx.execute(
-        """SELECT workflow_task, sum(status = 'completed'),
-             sum(finished IS NOT NULL AND status <> 'completed' AND next_attempt IS NULL),
-             sum(finished IS NULL), max(attempt), max(action_ref)
-           FROM execution WHERE workflow_task IN (SELECT value FROM json_each(?)) GROUP BY workflow_task""",
+        f"""SELECT e.workflow_task, {_COUNTED} FROM execution AS e
+            WHERE e.workflow_task IN (SELECT value FROM json_each(?)) GROUP BY e.workflow_task""",
         (json.dumps(list(tasks)),),
     ).fetchall()
-    return {
-        row[0]: ChildCounts(completed=row[1], bad=row[2], live=row[3], attempts=row[4], action_ref=row[5])
-        for row in rows
-    }
+    return {row[0]: _counts(row[1:]) for row in rows}
 
 
-def children_of_task(tx: Transaction, task: int) -> list[ChildRow]:
+def counts_of_sources(tx: Transaction, sources: Sequence[int]) -> ChildCounts:
+    """Return the same of a task that goes on from earlier runs, by its row and theirs (workflow_tasks.sources)."""
+    row = tx.execute(
+        f"SELECT {_COUNTED} FROM execution AS e WHERE {_OF_SOURCES}", _parameters(sources)
+    ).fetchone()
+    return ChildCounts() if row[0] is None else _counts(row)
+
+
+def _counts(row: tuple[Any, ...]) -> ChildCounts:
+    return ChildCounts(completed=row[0], bad=row[1], live=row[2], attempts=row[3], action_ref=row[4])
+
+
+def _parameters(sources: Sequence[int]) -> tuple[int, str]:
+    return sources[0], json.dumps(list(sources[1:]))
+
+
+def children_of_task(tx: Transaction, sources: Sequence[int]) -> list[ChildRow]:
     """Return what runs and ran for a task: each item, each attempt of it."""
-    rows = tx.execute(f"{_CHILDREN} WHERE e.workflow_task = ? ORDER BY e.item, e.attempt", (task,)).fetchall()
+    rows = tx.execute(
+        f"{_CHILDREN} WHERE {_OF_SOURCES} ORDER BY e.item, e.attempt", _parameters(sources)
+    ).fetchall()
     return [_child(row) for row in rows]
 
 

@@ -13,9 +13,9 @@ from attune_cli.runtime.store.identity import renew
 from tests.engine.workflows.stage import OK, WorkflowStage, bad, good, task
 
 
-def again(stage: WorkflowStage, execution: int) -> int:
+def again(stage: WorkflowStage, execution: int, **parameters: Any) -> int:
     with stage.store.write(stage.clock.now()) as tx:
-        submission = rerun(tx, str(execution), {}, stage.sealer, from_failed=True)
+        submission = rerun(tx, str(execution), parameters, stage.sealer, from_failed=True)
         made = submit(tx, submission, settings=stage.settings, sealer=stage.sealer, host="a").id
     stage.settle()
     return made
@@ -52,6 +52,45 @@ def test_a_run_from_failed_keeps_what_succeeded_and_begins_again_what_failed(sta
     stage.ends(third, "d")
     assert stage.status(third) == ["completed"]
     assert [stage.children(third, name) for name in "ac"] == [[], []]
+
+
+def test_of_a_task_with_items_only_those_that_failed_begin_again(stage: WorkflowStage) -> None:
+    stage.workflow(
+        task("each", "after", with_items=["x", "y", "z"], concurrency=3, input={"bed": "{{ item }}"}),
+        task(
+            "after",
+            input={"all": "{{ task.each | map(attribute='n') | list }}", "last": "{{ task.each[-1].n }}"},
+        ),
+    )
+    flow = stage.begin()
+    stage.ends(flow, "each", good({"n": 1}))
+    stage.ends(flow, "each", bad())
+    stage.ends(flow, "each", bad())
+    second = again(stage, flow)
+    assert [stage.parameters(second, "each", place) for place in range(2)] == [{"bed": "y"}, {"bed": "z"}]
+    stage.ends(second, "each", good({"n": 2}))
+    stage.ends(second, "each", bad("no water"))
+    assert stage.error(second) == "Workflow failed: task 'each[2]': no water"
+    third = again(stage, second)
+    assert len(stage.children(third, "each")) == 1
+    stage.ends(third, "each", good({"n": 3}))
+    assert stage.parameters(third, "after") == {"all": [1, 2, 3], "last": 3}
+    stage.ends(third, "after")
+    assert stage.status(third) == ["completed"]
+
+
+def test_a_task_that_begins_again_with_other_items_begins_with_the_first(stage: WorkflowStage) -> None:
+    stage.workflow(
+        task("each", with_items="{{ parameters.beds }}", input={"bed": "{{ item }}"}),
+        parameters={"beds": {"type": "array"}},
+    )
+    flow = stage.begin(parameters={"beds": ["x", "y"]})
+    stage.ends(flow, "each", good({"n": 1}))
+    stage.ends(flow, "each", bad())
+    second = again(stage, flow, beds=["z"])
+    assert stage.parameters(second, "each") == {"bed": "z"}
+    stage.ends(second, "each", good({"n": 1}))
+    assert stage.status(second) == ["completed"]
 
 
 def test_what_was_cancelled_before_its_next_task_began_goes_on_there(stage: WorkflowStage) -> None:

@@ -63,20 +63,22 @@ class Results:
                 {one.name: self._kept(one, None) for one in workflow_tasks.nested(self._tx, row.source)}
             )
         if not row.has_items:
-            found = workflow_children.results(self._tx, row.source, 0)
+            found = workflow_children.results(self._tx, [row.source], 0)
             return self._view(found[0]) if found else view_of(_failure(row.error))
-        size = workflow_children.results_bytes(self._tx, row.source)
+        sources = workflow_tasks.sources(self._tx, row)
+        size = workflow_children.results_bytes(self._tx, sources)
         if size > self._max_result_bytes:
             raise ExpressionError(
                 f"the results of task '{row.name}' take {size} bytes together, more than max_result_bytes allows"
                 f" ({self._max_result_bytes}); one of them is task.{row.name}[0]"
             )
-        return view_of_items([self._view(one) for one in workflow_children.results(self._tx, row.source)])
+        return view_of_items([self._view(one) for one in workflow_children.results(self._tx, sources)])
 
     def _item(self, row: TaskRow, index: int) -> View | None:
+        sources = workflow_tasks.sources(self._tx, row)
         if index < 0:
-            index += workflow_children.next_item(self._tx, row.source)
-        found = workflow_children.results(self._tx, row.source, index) if index >= 0 else []
+            index += workflow_children.extent(self._tx, sources)[1]
+        found = workflow_children.results(self._tx, sources, index) if index >= 0 else []
         return self._view(found[0]) if found else None
 
     def _view(self, child: ChildResult) -> View:

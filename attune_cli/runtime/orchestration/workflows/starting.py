@@ -103,6 +103,16 @@ class Starter:
         workflow_tasks.set_items(case.tx, row.id, document["items"], sealed)
         return self._keep(row, Items(values, secrets))
 
+    def with_origin(self, case: Case, row: TaskRow, items: Items | None) -> TaskRow:
+        """Return a task that begins again, on its own where the earlier run of it was done with other items."""
+        if row.origin is None:
+            return row
+        before = workflow_tasks.by_id(case.tx, row.origin)
+        if items is not None and before is not None and self.items(case.tx, before).values == items.values:
+            return row
+        workflow_tasks.forget_origin(case.tx, row.id)
+        return replace(row, origin=None)
+
     def items(self, tx: Transaction, row: TaskRow) -> Items:
         """Return what was written down for a task."""
         known = self._items.get((row.id, row.created))

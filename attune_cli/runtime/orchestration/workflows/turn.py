@@ -13,6 +13,8 @@ from attune_cli.runtime.orchestration.workflows.following import Following
 from attune_cli.runtime.store import workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.orchestration.workflows.case import Case
     from attune_cli.runtime.orchestration.workflows.plans import ReadyTask
@@ -70,10 +72,16 @@ class Turn:
             if row.origin is not None:
                 self._over(row)
             return  # otherwise the last of those nested in it says when it is over
-        if row.origin is None and row.has_items and row.error is None and self._begin_items(row):
+        is_to_do = row.has_items and row.error is None and not self._is_kept(row)
+        if is_to_do and self._begin_items(row):
             return
-        if row.origin is not None or workflow_children.count_live(self._case.tx, row.id) == 0:
+        if workflow_children.count_live(self._case.tx, row.id) == 0:
             self._over(row)
+
+    def _is_kept(self, row: TaskRow) -> bool:
+        """Tell whether a task was done in an earlier run, and only what follows it is not."""
+        before = None if row.origin is None else workflow_tasks.by_id(self._case.tx, row.origin)
+        return before is not None and before.status.is_success
 
     def _begin_items(self, row: TaskRow) -> bool:
         """Make executions for the next items as places are free; tells whether there are more to come."""
@@ -81,13 +89,17 @@ class Turn:
         items = self._starter.items(self._case.tx, row)
         count = items.units(ready.task)
         index = workflow_children.next_item(self._case.tx, row.id)
-        if index >= count:
+        places: Sequence[int] = range(index, count)
+        if row.origin is not None:
+            kept = workflow_children.kept_items(self._case.tx, workflow_tasks.sources(self._case.tx, row))
+            places = [place for place in places if place not in kept]
+        if not places:
             return False
         if self._case.workflow.is_paused:
             return True
         free = ready.task.concurrency - workflow_children.count_live(self._case.tx, row.id)
         delay_seconds = self._delay_seconds(ready) if index == 0 else 0.0
-        for place in range(index, min(index + free, count)):
+        for place in places[: max(0, free)]:
             if self._case.left <= 0:
                 return True
             self._case.left -= 1
@@ -116,7 +128,7 @@ class Turn:
             nested = workflow_tasks.nested(self._case.tx, row.source)
             self._end(row, together(one.status for one in nested))
         else:
-            ended = workflow_children.ended(self._case.tx, row.source)
+            ended = workflow_children.ended(self._case.tx, workflow_tasks.sources(self._case.tx, row))
             self._end(row, together(child.task_status for child in ended))
 
     def _end(self, row: TaskRow, status: TaskStatus, error: dict[str, str] | None = None) -> None:
@@ -171,6 +183,7 @@ class Turn:
     def _begin_action(self, row: TaskRow, ready: ReadyTask) -> None:
         self._starter.job(self._case, ready.task)
         items = self._starter.pin_items(self._case, row, ready)
+        row = self._starter.with_origin(self._case, row, items)
         if items is None:
             self._starter.start(self._case, row, ready, delay_seconds=self._delay_seconds(ready))
         elif items.values:
