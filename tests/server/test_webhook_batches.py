@@ -123,22 +123,37 @@ def test_a_call_that_fails_fails_alone(platform: StagePlatform, enable: Enable) 
     assert platform.rows("SELECT count(*) FROM webhook_call") == [(CALLS - 1,)]
 
 
-def test_requests_that_come_one_after_another_are_written_together(platform: StagePlatform) -> None:
-    async def ask(count: int) -> None:
+def test_those_who_were_answered_together_are_waited_for_but_not_long(
+    platform: StagePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathering = "attune_cli.runtime.server.desk._GATHERING_SECONDS"
+
+    async def story() -> None:
         desk = Desk(platform, administrator="", feed=Feed(platform))
-        asked: list[asyncio.Task[None]] = []
-        for _ in range(count):
-            asked.append(asyncio.create_task(desk.ask(lambda _tx: None)))
-            await asyncio.sleep(0)  # a turn of the loop
-        await asyncio.gather(*asked)
+
+        async def ask(count: int, *, turns: int = 0) -> int:
+            """Ask so often, so many turns of the loop apart; returns how many pieces the engine got."""
+            before = platform.requests
+            asked: list[asyncio.Task[None]] = []
+            for _ in range(count):
+                asked.append(asyncio.create_task(desk.ask(lambda _tx: None)))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            await asyncio.gather(*asked)
+            return platform.requests - before
+
+        monkeypatch.setattr(gathering, 60)
+        assert await ask(1) == 1
+        assert await ask(CALLS) == 1, "what is asked in one turn is one piece"
+        assert await ask(CALLS, turns=3) == 1, "all are awaited, and no longer"
+        monkeypatch.setattr(gathering, 0.001)
+        assert await ask(1) == 1, "nobody else comes"
+        monkeypatch.setattr(gathering, 60)
+        assert await ask(1) == 1, "one who comes alone waits for nobody"
         desk.close()
         desk.feed.close()
 
-    before = platform.requests
-    asyncio.run(ask(5))
-    assert platform.requests == before + 1
-    asyncio.run(ask(50))
-    assert before + 2 < platform.requests < before + 20, "the first waits for some turns, not for all"
+    asyncio.run(asyncio.wait_for(story(), 60))
 
 
 def test_an_address_takes_nothing_but_posts_and_has_nothing_below_it(

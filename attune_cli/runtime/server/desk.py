@@ -38,8 +38,9 @@ _REPLACING_SECONDS = 0.05
 _BATCH = 200
 """Requests handed to the engine in one piece: a tick that stays short keeps nobody waiting long."""
 
-_GATHERING_TURNS = 8
-"""How many turns of the loop the first of a piece waits at most, while each of them brings more."""
+_GATHERING_SECONDS = 0.001
+_GATHERING_LOOKS = 10
+"""How often it is looked, this long after another, whether those who were answered together ask again together."""
 
 
 class Desk:
@@ -53,6 +54,9 @@ class Desk:
         self._loop = asyncio.get_running_loop()
         self._asked: deque[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = deque()
         self._is_asking = False
+        self._expected = 1
+        """How many the last piece had: who posts one call after another asks again as soon as he is answered."""
+        self._gathering: asyncio.TimerHandle | None = None
         self._handed_in: list[tuple[Callable[[Transaction], Any], asyncio.Future[Any]]] = []
         self._patience: asyncio.TimerHandle | None = None
         self.webhooks = KnownWebhooks(self._store, platform.sealer)
@@ -73,13 +77,18 @@ class Desk:
         """Do `work` in one of the engine's next transactions; returns after its commit, and raises what it raised.
 
         What is asked while the engine is at work for us is handed to it in one piece afterwards: two busy threads of
-        one interpreter hinder each other, and a transaction costs the same for many as for one.
+        one interpreter hinder each other, and a transaction costs the same for many as for one. Those who were
+        answered together are waited for, a moment.
         """
         future: asyncio.Future[Answer] = self._loop.create_future()
         self._asked.append((work, future))
         if not self._is_asking:
             self._is_asking = True
             self._loop.call_soon(self._gather)
+        elif self._gathering is not None and len(self._asked) >= self._expected:
+            self._gathering.cancel()
+            self._gathering = None
+            self._loop.call_soon(self._hand_in)
         return await future
 
     def caller(self, connection: HTTPConnection) -> Caller | None:
@@ -98,16 +107,17 @@ class Desk:
     def close(self) -> None:
         self._store.close()
 
-    def _gather(self, turns: int = _GATHERING_TURNS, before: int = 0) -> None:
-        """Give the engine what is asked, when a turn of the loop has brought nothing more, or after some turns."""
+    def _gather(self, looks: int = _GATHERING_LOOKS, before: int = 0) -> None:
+        """Hand in what is asked when as many have asked as are expected, or no more come, or it takes too long."""
         count = len(self._asked)
-        if turns and before < count < _BATCH:
-            self._loop.call_soon(self._gather, turns - 1, count)
+        if before < count < self._expected and looks:
+            self._gathering = self._loop.call_later(_GATHERING_SECONDS, self._gather, looks - 1, count)
         else:
             self._hand_in()
 
     def _hand_in(self) -> None:
         """Give the engine what is asked now."""
+        self._gathering = None
         batch = [self._asked.popleft() for _ in range(min(_BATCH, len(self._asked)))]
         if not batch:
             self._is_asking = False
@@ -144,6 +154,7 @@ class Desk:
                 future.set_exception(answer.error)
             else:
                 future.set_result(answer.value)
+        self._expected = len(batch)
         self._loop.call_soon(self._gather)  # after those have asked again who do so at once
 
     def _be_patient_no_more(self) -> None:
