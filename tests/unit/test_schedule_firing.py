@@ -137,9 +137,12 @@ def test_a_clock_that_goes_back_fires_nothing_twice() -> None:
 
 
 def test_a_clock_that_was_far_ahead_is_told_from_one_that_is_a_little_off() -> None:
-    assert not clock_went_back(timer(), NOW, last=NOW + FAR_BACK)
-    assert clock_went_back(timer(), NOW, last=NOW + FAR_BACK + 1)
-    assert clock_went_back(timer(), NOW - FAR_BACK - 1, last=None)
+    daily = cron_timer("0 9 * * *")
+    assert not clock_went_back(daily, NOW, last=NOW + FAR_BACK)
+    assert clock_went_back(daily, NOW, last=NOW + FAR_BACK + 1)
+    assert clock_went_back(daily, NOW - FAR_BACK - 1, last=None)
+    assert not clock_went_back(timer(), NOW, last=NOW + MINUTE)
+    assert clock_went_back(timer(), NOW, last=NOW + MINUTE + 1)
 
 
 def test_a_plan_is_later_than_now_and_than_the_last() -> None:

@@ -176,10 +176,11 @@ def tell(tx: Transaction, row: TimerRow, instant: Instant, told: dict[str, objec
 
 
 def follow_the_clock(tx: Transaction) -> None:
-    """Begin the timers anew that were planned by a clock which was far ahead of today's."""
-    for row in timers.from_the_future(tx, later_than=tx.now + firing.FAR_BACK):
-        schedule, policy = from_json(row.schedule), TimerPolicy.from_json(row.policy)
-        begin_anew(tx, row.rule, row.rule_updated, schedule, policy, since=tx.now)
+    """Begin the timers anew that were planned by a clock which was too far ahead of today's to wait for it."""
+    for row in timers.from_the_future(tx, later_than=tx.now):
+        timer = _timer(row, from_json(row.schedule))
+        if firing.clock_went_back(timer, tx.now, last=row.last_planned):
+            begin_anew(tx, row.rule, row.rule_updated, timer.schedule, timer.policy, since=tx.now)
 
 
 def _timer(row: TimerRow, schedule: Schedule) -> firing.Timer:

@@ -5,7 +5,8 @@ before that instant nothing fires any more. All three come from here, in one com
 
 Clocks jump. Forwards, the instants passed over count as missed. Backwards, those up to `last` do not fire again: the
 timer waits until the clock is where it was. If that is more than a day off (`clock_went_back`), the clock was wrong
-before, not now: the timer is to be enabled anew, with `anchor` now and no `last`.
+before, not now: the timer is to be enabled anew, with `anchor` now and no `last`. So is an interval, which means no
+time of day, as soon as it would have to wait for longer than it is.
 """
 
 from __future__ import annotations
@@ -105,8 +106,11 @@ def next_plan(timer: Timer, now: Instant, *, last: Instant | None = None) -> Pla
 
 
 def clock_went_back(timer: Timer, now: Instant, *, last: Instant | None) -> bool:
-    """Tell whether a timer was enabled, or fell due last, more than a day after now."""
-    return max(timer.anchor, last or timer.anchor) > now + FAR_BACK
+    """Tell whether a timer was enabled, or fell due last, so long after now that it is not to wait until then."""
+    patience = FAR_BACK
+    if isinstance(timer.schedule, IntervalSchedule):
+        patience = min(patience, timer.schedule.interval_seconds * SECOND)
+    return max(timer.anchor, last or timer.anchor) > now + patience
 
 
 def due(timer: Timer, now: Instant, *, planned: Instant, last: Instant | None = None) -> Firings:
