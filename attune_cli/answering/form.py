@@ -144,6 +144,8 @@ class _Field:
         if self._types == ["boolean"] and text.lower() in ("y", "n"):
             return text.lower() == "y"
         value = coerce(self._schema, self._name, text)
+        if isinstance(value, Detail) and self._types == ["boolean"]:
+            return replace(value, message="expected yes or no")
         if isinstance(value, Detail) and self._is_structured:
             like = json.dumps(example_of(self._leaf), ensure_ascii=False)
             return replace(value, message=f"{value.message} like {like}")

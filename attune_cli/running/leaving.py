@@ -75,19 +75,22 @@ class AsHost:
         self._inquiry, self._execution, self._may_cancel = inquiry, execution, may_cancel
         self._begun = monotonic_seconds()
         self._host.drain()
-        others = len(self._host.running())
-        if others:
+        running = self._host.running()
+        if running:
             self._make_room()
-            self._context.out.note(self._told(inquiry, others))
+            self._context.out.note(self._told(inquiry, running))
 
-    def _told(self, inquiry: Inquiry, others: int) -> str:
+    def _told(self, inquiry: Inquiry, running: Sequence[int]) -> str:
         count = (
             "1 other run of it goes on and ends"
-            if others == 1
-            else f"{others} other runs of it go on and end"
+            if len(running) == 1
+            else f"{len(running)} other runs of it go on and end"
         )
         if self._may_cancel:
             return f"inquiry {inquiry.id} is left open (--on-inquiry fail); {count} first"
+        if self._waits_for_an_answer(running):
+            who = f"who asked it goes on waiting for an answer from elsewhere (attune inquiry respond {inquiry.id})"
+            return f"inquiry {inquiry.id} is left open; {who}; once more to cancel all"
         return f"inquiry {inquiry.id} is left open; {count} first; once more to cancel all"
 
     def is_over(self) -> bool:

@@ -41,7 +41,9 @@ def test_a_form_asks_for_each_member_until_it_fits(run: Run, tmp_path: Path) -> 
     schema = json.dumps(FIELDS)
     with Screen(*SHIP, f"response_schema:={schema}", "-r", VISUAL=str(editor), NO_COLOR="1") as screen:
         screen.until("inquiry 1 of core.ask (execution 1), asked just now\nShip it?\n")
-        screen.until("ok: Is all well?").until("ok (yes or no): ").type("perhaps\n").until("expected boolean")
+        screen.until("ok: Is all well?").until("ok (yes or no): ").type("perhaps\n").until(
+            "expected yes or no, got 'perhaps'"
+        )
         screen.until("ok (yes or no): ").type("y\n")
         screen.until("  1  staging\n    2  production\n").until(
             "where (its number, 1-2, or name) [staging]: "

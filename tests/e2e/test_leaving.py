@@ -72,6 +72,7 @@ def test_what_else_is_on_ends_before_its_host_leaves(run: Run, tmp_path: Path) -
     )
     with Screen("run", "exec", "--", "sh", "-c", script) as screen:
         screen.until(PROMPT)
+        until(lambda: host_of(run, 2) is None, "the question to be left by who asked it")
         screen.signal(signal.SIGINT)
         screen.until("1 other run of it goes on and ends first; once more to cancel all")
         gate.touch()
@@ -84,6 +85,7 @@ def test_a_second_ctrl_c_cancels_what_else_is_on_and_the_question(run: Run) -> N
     with Screen("run", "exec", "--", "sh", "-c", f"{ATTUNE} run action core.ask") as screen:
         screen.until(PROMPT)
         screen.signal(signal.SIGINT)
+        screen.until("who asked it goes on waiting for an answer from elsewhere (attune inquiry respond 1)")
         screen.until("once more to cancel all")
         screen.signal(signal.SIGINT)
         screen.until("execution 1 of exec.sh was cancelled")
