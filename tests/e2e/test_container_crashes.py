@@ -34,7 +34,7 @@ def test_twenty_containers_at_once(run: Run, home: Home, tmp_path: Path) -> None
         for n in range(20):
             assert run("run", "box.it", f'--params={{"n": {n}}}', "--detach", "-q").exit_code == 0
         for n in range(20):
-            assert run("execution", "wait", str(n + 1), "-q").exit_code == 0
+            assert run("execution", "wait", str(n + 1), "-q").exit_code == 0, show(run, str(n + 1))
             assert json.loads(said(home, n + 1)) == {"n": n}
 
 
@@ -117,7 +117,10 @@ def engine_that_goes(folder: Path) -> Generator[tuple[str, Callable[[], None]]]:
 
     def go() -> None:
         (folder / "engine.sock").unlink()
-        for way in (listener, *ways):
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()  # resets those that were not accepted yet
+        for way in ways:
             with suppress(OSError):
                 way.shutdown(socket.SHUT_RDWR)
 
@@ -125,8 +128,7 @@ def engine_that_goes(folder: Path) -> Generator[tuple[str, Callable[[], None]]]:
     thread.start()
     yield f"unix://{folder}/engine.sock", go
     go() if (folder / "engine.sock").exists() else None
-    thread.join()
-    for way in (listener, *ways):
+    for way in ways:
         way.close()
 
 
@@ -244,3 +246,26 @@ def test_a_run_from_the_gate_outlives_the_daemon_and_those_that_wait_are_swept(
         for n in (5, 6):
             assert run("execution", "wait", str(n), "-q").exit_code == 0, show(run, str(n))
             assert said(home, n) == f'{{"n":{n}}}\ndone\n'
+
+
+def test_a_run_from_the_gate_that_ends_while_no_daemon_is_there_is_recorded_and_swept(
+    run: Run, home: Home, tmp_path: Path, gate: Path
+) -> None:
+    install(run, tmp_path, f"[ -e /gate/shut ] || exit 0\n{WAITS}", mounts=[f"{gate}:/gate"])
+    with serving(home) as first:
+        for _ in range(3):
+            assert run("run", "action", "box.it").exit_code == 0
+        until(lambda: waiting_containers(home), "a container that waits")
+        (gate / "shut").touch()
+        assert run("run", "box.it", '--params={"n": 4}', "--detach", "-q").exit_code == 0
+        until(lambda: '"n":4' in said(home, 4), "one that runs")
+        first.signal(signal.SIGKILL)
+        first.end()
+    (gate / "open").touch()
+    until(lambda: not supervisors(home), "the end of all that ran")
+    report = json.loads((home.runs / "4" / "container.json").read_bytes())
+    assert report["by_gate"]
+    with serving(home):
+        assert run("execution", "wait", "4", "-q").exit_code == 0, show(run, "4")
+        assert said(home, 4) == '{"n":4}\ndone\n'
+        until(lambda: containers_of(home_id(home)) == [], "the sweep of what it and the others left")

@@ -25,10 +25,8 @@ class Errands:
         self._put_off: list[Callable[[], None]] = []
 
     def run(self, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, daemon=True)
         with self._lock:
-            self._threads = [one for one in self._threads if one.is_alive()] + [thread]
-            thread.start()
+            self._begin(work)
 
     # --- work that would slow down short runs
 
@@ -61,8 +59,8 @@ class Errands:
         """Do at once what was put off."""
         with self._lock:
             due, self._put_off = self._put_off, []
-        for work in due:
-            self.run(work)
+            for work in due:
+                self._begin(work)
 
     def finish(self, seconds: float) -> None:
         """Wait until all are done, for so long at most."""
@@ -70,6 +68,11 @@ class Errands:
         self.hurry()
         while (thread := self._next()) is not None and monotonic_seconds() < give_up:
             thread.join(max(0.0, give_up - monotonic_seconds()))
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
+        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+        thread.start()
 
     def _next(self) -> threading.Thread | None:
         with self._lock:
