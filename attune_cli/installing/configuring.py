@@ -15,13 +15,14 @@ from attune_cli.errors import AttuneError, CancelledError, UsageError, did_you_m
 from attune_cli.output import Column, Section
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
-from attune_cli.runtime.host import open_store, open_store_for_reading, registry_credentials
+from attune_cli.runtime.host import connect_again, open_store, open_store_for_reading, registry_credentials
 from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.packs.environments import build_environment, delete_environments
 from attune_cli.runtime.packs.interpreters import Interpreters
 from attune_cli.runtime.services import pack_config, packs
 from attune_cli.runtime.services.container_environments import ContainerEnvironments, container_needs
 from attune_cli.runtime.services.environments import needs, outdated
+from attune_cli.runtime.store.identity import home_id
 from attune_cli.runtime.store.sealing import Sealer
 
 if TYPE_CHECKING:
@@ -137,6 +138,9 @@ def look_after_environments(context: Context, refs: Sequence[str], verb: str, *,
     for ref, its in found.items():
         records += [_outdated_record(ref, str(path)) for path in outdated(its, ref, context.home)]
     context.out.records(records, ENVIRONMENT_COLUMNS)
+    if verb == "show":
+        for fault in dict.fromkeys(record["fault"] for record in records if record["fault"]):
+            context.out.warning(fault)
     return 1 if faults else 0
 
 
@@ -153,10 +157,17 @@ def _build(context: Context, found: dict[str, list[Need]]) -> int:
                     build_environment(environment, report=report)
         except AttuneError as error:
             faults += 1
-            context.out.warning(error.message)
-            for detail in error.details:
-                context.out.note(f"  {detail.message}")
+            _tell(context, error)
     return faults
+
+
+def _tell(context: Context, error: AttuneError) -> None:
+    """Say what could not be made, and what may help."""
+    context.out.warning(error.message)
+    for detail in error.details:
+        context.out.note(f"  {detail.message}")
+    if error.hint:
+        context.out.note(f"hint: {error.hint}")
 
 
 def _containers(
@@ -171,15 +182,16 @@ def _containers(
                     environments.build(need, report=report)
             except AttuneError as error:
                 faults += 1
-                context.out.warning(error.message)
-                for detail in error.details:
-                    context.out.note(f"  {detail.message}")
+                _tell(context, error)
         return [record for need in contained for record in environments.records(need)], faults
 
 
 def _container_environments(context: Context) -> ContainerEnvironments:
+    with closing(connect_again(context.home, context.settings)) as store:
+        own_id = home_id(store.connection) or ""
     return ContainerEnvironments(
         context.home,
+        own_id,
         context.settings,
         os.environ,
         lambda registry: registry_credentials(context.home, context.settings, registry),

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from attune_cli import __version__
-from attune_cli.errors import UnavailableError
+from attune_cli.errors import UnavailableError, UsageError
 from attune_cli.runtime.clock import SECOND, SystemClock, monotonic_seconds, pause
 from attune_cli.runtime.engine.presence import dead_hosts, is_alive
 from attune_cli.runtime.runners.api import no_server
@@ -341,19 +341,22 @@ def orchestrator(settings: Settings, sealer: Sealer) -> Orchestrator:
 
 
 def registry_credentials(home: Home, settings: Settings, registry: str) -> dict[str, str] | None:
-    """Return name and password of a registry from the key `registry.HOST`, NAME:PASSWORD; without one, None.
-
-    What no ref may hold (a port's colon) is written `_` in it.
-    """
+    """Return name and password of a registry from its key (`key_of`), NAME:PASSWORD; without one, None."""
+    from attune_cli.runtime.runners.containers.faults import key_of
     from attune_cli.runtime.store import keys
     from attune_cli.runtime.store.sealing import Sealer
 
+    ref = key_of(registry)
     with contextlib.closing(connect_again(home, settings)) as store, store.read(SystemClock().now()) as tx:
-        key = keys.get(tx, f"registry.{registry.replace(':', '_')}")
+        key = keys.get(tx, ref)
         value = None if key is None else keys.read_value(key, Sealer(home.secret_key))
     if value is None:
         return None
-    name, _, password = str(value).partition(":")
+    name, colon, password = str(value).partition(":")
+    if not colon:
+        raise UsageError(
+            f"key {ref} holds no NAME:PASSWORD", code="image_denied", hint=f"attune key set {ref} -"
+        )
     return {"username": name, "password": password}
 
 

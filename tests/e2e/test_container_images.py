@@ -63,6 +63,15 @@ def test_a_missing_image_is_pulled_once_and_its_digest_is_recorded(run: Run, tmp
         assert registry.pulled > pulled
 
 
+def test_the_digest_in_the_record_is_that_of_the_registry_that_was_named(run: Run, tmp_path: Path) -> None:
+    with serving_images() as first, serving_images() as second:
+        for number, registry in enumerate((first, second), 1):
+            install(run, tmp_path, "cat", image=f"{registry.name}/tools:1")
+            assert run("run", "action", "box.it").exit_code == 0
+            record = json.loads(run("execution", "show", str(number), "-j").stdout)
+            assert record["result"]["image_id"] == f"{registry.name}/tools@{registry.digest}"
+
+
 def test_credentials_of_a_registry_come_from_a_key(run: Run, tmp_path: Path) -> None:
     with serving_images(login="ada:open sesame") as registry:
         install(run, tmp_path, "cat", image=f"{registry.name}/tools:1")
@@ -70,6 +79,9 @@ def test_credentials_of_a_registry_come_from_a_key(run: Run, tmp_path: Path) -> 
         error = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
         assert error["type"] == "image_denied"
         key = f"registry.{registry.name.replace(':', '_')}"
+        assert f"attune key set {key} -" in error["message"]
+        assert run("key", "set", key, "-", input="open sesame").exit_code == 0
+        assert f"key {key} holds no NAME:PASSWORD" in run("run", "action", "box.it").stderr
         assert run("key", "set", key, "-", input="ada:open sesame").exit_code == 0
         done = run("run", "action", "box.it")
         assert (done.exit_code, done.stdout) == (0, "{}\n"), done.stderr
@@ -160,7 +172,9 @@ def test_images_that_were_built_for_a_pack_are_deleted_with_its_environments_unl
 
 
 def test_a_dockerfile_that_fails_is_told_with_its_last_words(run: Run, tmp_path: Path) -> None:
-    write_files(tmp_path / "box", {"image/Dockerfile": f"FROM {image()}\nRUN echo well; exit 3\n"})
+    write_files(
+        tmp_path / "box", {"image/Dockerfile": f"FROM {image()}\nRUN echo well; echo bad >&2; exit 3\n"}
+    )
     install(run, tmp_path, "true", image=None, build="image")
     built = run("pack", "env", "box", "build")
     assert built.exit_code == 1
@@ -169,6 +183,8 @@ def test_a_dockerfile_that_fails_is_told_with_its_last_words(run: Run, tmp_path:
     assert run("run", "action", "box.it").exit_code == 1
     error = json.loads(run("execution", "show", "1", "-j").stdout)["error"]
     assert error["type"] == "image_build_failed"
+    assert "bad" in error["message"]
+    assert "\x1b" not in error["message"]
 
 
 # --- dependencies
@@ -242,6 +258,17 @@ def test_what_a_node_action_needs_is_installed_once_for_its_image(run: Run, tmp_
     states = [one["state"] for one in json.loads(run("pack", "env", "knotty", "-j").stdout)]
     assert states == ["ready", "ready"]
     assert json.loads(run("pack", "env", "knotty", "delete", "-j").stdout)["deleted"] == volumes
+
+
+def test_environments_without_an_engine_say_how_to_get_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(run, tmp_path, "true")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    built = run("pack", "env", "box", "build")
+    assert (built.exit_code, "apt-get install docker.io" in built.stderr) == (1, True)
+    shown = run("pack", "env", "box")
+    assert "no Docker engine answers" in shown.stderr
 
 
 def test_a_requirement_that_cannot_be_had_is_told_with_the_installers_words(run: Run, tmp_path: Path) -> None:

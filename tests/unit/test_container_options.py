@@ -13,6 +13,7 @@ from attune_cli.errors import UnavailableError
 from attune_cli.runtime.model.containers import Mount, policy_of, read_options, refusals
 from attune_cli.runtime.runners.containers.address import USUAL, engine_address
 from attune_cli.runtime.runners.containers.faults import pull_failure, refusal
+from attune_cli.runtime.runners.containers.limits import unheld_limits
 from attune_cli.runtime.runners.containers.wire import EngineError, Frames, answer_of
 
 if TYPE_CHECKING:
@@ -102,9 +103,32 @@ def test_the_engine_is_looked_for_where_docker_does(tmp_path: Path) -> None:
     (tmp_path / ".docker" / "config.json").write_text('{"currentContext": "mine"}')
     assert engine_address(home) == "unix:///mine.sock"
     assert engine_address({**home, "DOCKER_CONTEXT": "default"}) == USUAL
-    for wrong in ({"DOCKER_HOST": "ssh://far"}, {**home, "DOCKER_CONTEXT": "nosuch"}):
+    far = ("ssh://far", "tcp://192.0.2.1:2375", "tcp://nosuch.invalid", "tcp://[::1")
+    for wrong in (*({"DOCKER_HOST": one} for one in far), {**home, "DOCKER_CONTEXT": "nosuch"}):
         with pytest.raises(UnavailableError):
             engine_address(wrong)
+
+
+def test_a_rootless_engine_is_found_where_the_usual_one_is_not_for_this_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker.sock").touch()
+    here = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    usual = tmp_path / "usual.sock"
+    monkeypatch.setattr("attune_cli.runtime.runners.containers.address.USUAL", f"unix://{usual}")
+    assert engine_address(here) == f"unix://{tmp_path}/docker.sock"
+    usual.touch()
+    assert engine_address(here) == f"unix://{usual}"
+
+
+def test_limits_that_an_engine_does_not_hold_are_known_by_what_it_says_of_itself() -> None:
+    whole = {"MemoryLimit": True, "CpuCfsQuota": True, "PidsLimit": True, "CgroupVersion": "1"}
+    assert unheld_limits(whole) == ()
+    assert unheld_limits(dict.fromkeys(whole, False)) == ("memory", "cpus", "pids")
+    assert unheld_limits(whole | {"CpuCfsQuota": False}) == ("cpus",)
+    podman = {**whole, "CgroupVersion": "v1", "Rootless": True}
+    assert unheld_limits(podman) == ("memory", "cpus", "pids")
+    assert unheld_limits({**podman, "CgroupVersion": "v2"}) == ()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +146,11 @@ def test_the_engine_is_looked_for_where_docker_does(tmp_path: Path) -> None:
 )
 def test_what_keeps_an_image_from_being_pulled_is_told_apart(words: str, code: str) -> None:
     assert pull_failure("box", words).code == code
+
+
+def test_a_denied_image_names_the_key_that_would_help() -> None:
+    for image, key in (("box", "registry.docker.io"), ("my.host:5000/box", "registry.my.host_5000")):
+        assert f"attune key set {key} -" in (pull_failure(image, "unauthorized").hint or "")
 
 
 def test_an_engine_without_room_is_told_apart() -> None:

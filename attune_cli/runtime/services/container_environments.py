@@ -9,7 +9,7 @@ from attune_cli.runtime.model.actions import CONTAINER_RUNNER, ActionDefinition
 from attune_cli.runtime.model.containers import ContainerOptions, policy_of, read_options
 from attune_cli.runtime.runners.containers.dependencies import Installer, dependencies_of
 from attune_cli.runtime.runners.containers.engine import PACK_LABEL, ContainerEngine
-from attune_cli.runtime.runners.containers.images import Images, tag_of
+from attune_cli.runtime.runners.containers.images import Images, tag_of, tag_prefix
 from attune_cli.runtime.runners.containers.programs import runtime_of
 from attune_cli.runtime.services.environments import content_folder
 from attune_cli.runtime.services.packs import find
@@ -37,10 +37,6 @@ class ContainerNeed:
     options: ContainerOptions
     runtime: str
 
-    @property
-    def image_name(self) -> str:
-        return tag_of(self.folder / self.options.build) if self.options.build else self.options.image
-
 
 def container_needs(tx: Transaction, ref: str, home: Home) -> list[ContainerNeed]:
     """Return the images that a pack's container actions run in, each once for each runtime."""
@@ -67,14 +63,16 @@ class ContainerEnvironments:
     def __init__(
         self,
         home: Home,
+        home_id: str,
         settings: Settings,
         environment: Mapping[str, str],
         credentials: Callable[[str], dict[str, str] | None],
     ) -> None:
+        self._home_id = home_id
         self._policy = policy_of(settings)
         self._engine = ContainerEngine(environment)
-        self._images = Images(self._engine, credentials=credentials)
-        self._installer = Installer(home, self._engine, self._policy, environment)
+        self._images = Images(self._engine, home_id, credentials=credentials)
+        self._installer = Installer(home, home_id, self._engine, self._policy, environment)
 
     def close(self) -> None:
         self._engine.close()
@@ -82,7 +80,7 @@ class ContainerEnvironments:
     def records(self, need: ContainerNeed) -> list[Record]:
         """Return a record of the image, and one of what has to be installed for it; a fault is in the record."""
         try:
-            name = need.image_name
+            name = self._image_name(need)
             image = self._engine.image(name)
         except AttuneError as error:
             return [_record(need, need.options.image or need.options.build, "failed", fault=error.message)]
@@ -108,17 +106,21 @@ class ContainerEnvironments:
             self._installer.install(wanted, {PACK_LABEL: need.pack_ref}, progress=report)
 
     def delete(self, pack_ref: str) -> tuple[list[str], list[str]]:
-        """Delete the volumes and images that were made for a pack; returns the names of those, and of those in use."""
+        """Delete the volumes and images that this home has made for a pack; returns their names, and those in use."""
         gone: list[str] = []
         kept: list[str] = []
-        for volume in self._engine.volumes_of(pack_ref):
+        for volume in self._engine.volumes_of(pack_ref, self._home_id):
             (gone if self._engine.remove_volume(volume) else kept).append(volume)
-        for image in self._engine.built_for(pack_ref):
+        for image in self._engine.built_for(pack_ref, tag_prefix(self._home_id)):
             (gone if self._engine.remove_image(image) else kept).append(image)
         return gone, kept
 
+    def _image_name(self, need: ContainerNeed) -> str:
+        options = need.options
+        return tag_of(need.folder / options.build, self._home_id) if options.build else options.image
+
     def _dependencies(self, need: ContainerNeed, image: Image) -> Dependencies | None:
-        return dependencies_of(need.pack_ref, need.runtime, need.folder, image)
+        return dependencies_of(self._home_id, need.pack_ref, need.runtime, need.folder, image)
 
 
 def _record(

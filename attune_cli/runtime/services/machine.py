@@ -66,15 +66,21 @@ def check_git(environment: Mapping[str, str]) -> Check:
 def check_docker(environment: Mapping[str, str], needed_by: Sequence[str]) -> Check:
     """Ask the Docker engine for its version, where runs look for it; `needed_by` are the actions that need one."""
     from attune_cli.runtime.runners.containers.faults import unreachable
+    from attune_cli.runtime.runners.containers.limits import HINT, explained, unheld_limits
     from attune_cli.runtime.runners.containers.wire import EngineError, Wire
 
     address = "DOCKER_HOST"
     try:
         address = engine_address(environment)
-        version = Wire(address, patience_seconds=_DOCKER_SECONDS).ask("GET", "/version")["Version"]
+        wire = Wire(address, patience_seconds=_DOCKER_SECONDS)
+        version = wire.ask("GET", "/version")["Version"]
+        unheld = unheld_limits(wire.ask("GET", "/info"))
     except (AttuneError, EngineError, OSError, ValueError, LookupError, TypeError) as error:
         fault = error if isinstance(error, AttuneError) else unreachable(address, error)
         return Check("docker", "warning", f"{fault.message}: {_needed(needed_by)}", fault.hint)
+    if unheld:
+        message = f"{explained(unheld)}: {version} at {address}, without cgroup v2"
+        return Check("docker", "warning", message, HINT)
     return Check("docker", "ok", f"Docker engine {version} at {address}")
 
 

@@ -1,16 +1,18 @@
 """Where the Docker engine of this machine listens: as Docker's own command finds it, and as its users expect.
 
 DOCKER_HOST, else the context that is in use (DOCKER_CONTEXT, or `docker context use`), else the usual socket, else that
-of a rootless engine.
+of a rootless engine, where the usual one is not there or not for this user.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from attune_cli.errors import UnavailableError
 
@@ -23,7 +25,7 @@ USUAL = "unix:///var/run/docker.sock"
 def engine_address(environment: Mapping[str, str]) -> str:
     """Return unix://PATH or tcp://HOST:PORT. Raises UnavailableError for what is neither."""
     address = environment.get("DOCKER_HOST") or _of_context(environment) or _local(environment)
-    if address.startswith(("unix:///", "tcp://")):
+    if address.startswith("unix:///") or (address.startswith("tcp://") and _is_local(address)):
         return address
     raise UnavailableError(
         f"the Docker engine at {address} cannot be used: it is not on this machine",
@@ -53,9 +55,19 @@ def is_of_this_machine(address: str) -> bool:
 def _local(environment: Mapping[str, str]) -> str:
     runtime_folder = environment.get("XDG_RUNTIME_DIR")
     rootless = Path(runtime_folder) / "docker.sock" if runtime_folder else None
-    if rootless is not None and rootless.exists() and not Path(USUAL.removeprefix("unix://")).exists():
+    if rootless is not None and rootless.exists() and not os.access(USUAL.removeprefix("unix://"), os.W_OK):
         return f"unix://{rootless}"
     return USUAL
+
+
+def _is_local(address: str) -> bool:
+    """Tell whether a host is this machine; one whose name nobody knows is none."""
+    try:
+        host = urlsplit(address).hostname or "localhost"
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except (OSError, ValueError):
+        return False
+    return any(is_of_this_machine(str(place[0])) for *_, place in found)
 
 
 def _of_context(environment: Mapping[str, str]) -> str | None:

@@ -13,9 +13,9 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from attune_cli.errors import Detail, RunFailedError
+from attune_cli.errors import ConflictError, Detail, RunFailedError
 from attune_cli.runtime.model.containers import PACK_FOLDER
-from attune_cli.runtime.runners.containers.engine import PACK_LABEL
+from attune_cli.runtime.runners.containers.engine import FILLS_LABEL, HOME_LABEL, PACK_LABEL
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -78,14 +78,16 @@ class Dependencies:
         return self.folder / self.recipe.manifest
 
 
-def dependencies_of(pack_ref: str, runtime: str, folder: Path, image: Image) -> Dependencies | None:
-    """Return what has to be installed for files of that runtime; None when nothing has to be."""
+def dependencies_of(
+    home_id: str, pack_ref: str, runtime: str, folder: Path, image: Image
+) -> Dependencies | None:
+    """Return what a home has to install for files of that runtime; None when nothing has to be."""
     recipe = _RECIPES.get(runtime)
     if recipe is None or not (folder / recipe.manifest).is_file():
         return None
     files = [folder / name for name in (recipe.manifest, *recipe.beside)]
     content = [path.read_bytes().decode("latin-1") for path in files if path.is_file()]
-    identity = json.dumps([pack_ref, image.id, content, recipe.command])
+    identity = json.dumps([home_id, pack_ref, image.id, content, recipe.command])
     digest = hashlib.sha256(identity.encode()).hexdigest()[:24]
     return Dependencies(f"attune-env-{pack_ref}-{digest}", pack_ref, image, folder, recipe)
 
@@ -94,9 +96,15 @@ class Installer:
     """Fills the volumes of one home."""
 
     def __init__(
-        self, home: Home, engine: ContainerEngine, policy: ContainerPolicy, environment: Mapping[str, str]
+        self,
+        home: Home,
+        home_id: str,
+        engine: ContainerEngine,
+        policy: ContainerPolicy,
+        environment: Mapping[str, str],
     ) -> None:
         self._home = home
+        self._home_id = home_id
         self._engine = engine
         self._policy = policy
         self._settings = {
@@ -120,14 +128,26 @@ class Installer:
             if self.is_ready(wanted):
                 return
             progress(f"installing what pack {wanted.pack_ref} depends on into {wanted.image.name}")
-            self._engine.remove_volume(wanted.volume)
-            mark = self._engine.make_volume(wanted.volume, {PACK_LABEL: wanted.pack_ref})
+            self._make_room(wanted.volume)
+            whose = {PACK_LABEL: wanted.pack_ref, HOME_LABEL: self._home_id}
+            mark = self._engine.make_volume(wanted.volume, whose)
             try:
-                self._fill(wanted, labels)
+                self._fill(wanted, labels | {FILLS_LABEL: wanted.volume})
             except BaseException:
                 self._engine.remove_volume(wanted.volume)
                 raise
             self._marker(wanted).write_text(mark, encoding="utf-8")
+
+    def _make_room(self, volume: str) -> None:
+        """Remove what is left of an installer that was killed: whoever has the turn knows that none is at work."""
+        for container in self._engine.fillers_of(volume):
+            self._engine.remove(container)
+        if not self._engine.remove_volume(volume):
+            raise ConflictError(
+                f"volume {volume} has to be filled anew, and is in use by a container",
+                code="environment_failed",
+                hint=f"docker ps -a --filter volume={volume}",
+            )
 
     def _fill(self, wanted: Dependencies, labels: dict[str, str]) -> None:
         code, words = self._engine.run_to_end(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,8 @@ _NO_PROGRAM = (1, 126, 127)
 """Of these only the first line of stderr tells whether there was a program."""
 
 _NOT_FOR_THIS_MACHINE = "it is made for another kind of machine, or is a script that does not begin with #!"
-_INIT_FAILED = (b"[FATAL tini", b"[FATAL attune]")
-"""The words of the engine's init, and of our gate, when there is no such program."""
+_INIT_FAILED = (b"[FATAL tini", b"[FATAL attune]", b"ERROR (catatonit")
+"""The words of the engine's init (Podman's is catatonit), and of our gate, when there is no such program."""
 
 
 _GATE_LOST = (
@@ -101,7 +102,7 @@ def _no_program(folder: Path) -> RunError | None:
         return None
     if not line.encode().startswith(_INIT_FAILED):
         return None
-    why = line.partition("] ")[2]
+    why = re.sub(r"^.*?[\])]:? ", "", line)
     if why.endswith("Exec format error"):
         why = f"{why} ({_NOT_FOR_THIS_MACHINE})"
     return RunError(type="not_started", message=f"cannot start it in the container: {why}")

@@ -6,6 +6,7 @@ The SDK takes 200 ms to import, so it is imported with the first call; all value
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,17 +15,20 @@ from attune_cli.errors import Detail, RunFailedError, UnavailableError
 from attune_cli.runtime.clock import monotonic_seconds, pause
 from attune_cli.runtime.runners.containers.address import engine_address, gateway_of, is_of_this_machine
 from attune_cli.runtime.runners.containers.faults import pull_failure, refusal, unreachable
+from attune_cli.runtime.runners.containers.limits import unheld_limits
 from attune_cli.runtime.runners.containers.wire import EngineError, Wire
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
 HOME_LABEL = "attune.home"
 HOST_LABEL = "attune.host"
 MARK_LABEL = "attune.mark"
 PACK_LABEL = "attune.pack"
+FILLS_LABEL = "attune.fills"
+"""The volume that a container fills."""
 
 BUILT = "attune-build"
 """The repository of the images that are built here."""
@@ -38,6 +42,9 @@ _LOOK_SECONDS = 0.05
 _INSTALL_SECONDS = 1800
 _TAIL_LINES = 40
 _LONGEST_TEXT_BYTES = 1024 * 1024
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""Engines colour what a build says on stderr."""
 
 
 @immutable(kw_only=True)
@@ -66,10 +73,12 @@ class Found:
 class ContainerEngine:
     """Connects when it is first asked for something. May be used from any thread. Raises AttuneError."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, patience_seconds: int = _PATIENCE_SECONDS) -> None:
         self._environment = environment
+        self._patience_seconds = patience_seconds
         self._lock = threading.Lock()
         self._client: Any = None
+        self._unheld: tuple[str, ...] | None = None
 
     @property
     def address(self) -> str:
@@ -150,6 +159,12 @@ class ContainerEngine:
             found = client.containers(all=True, filters={"label": f"{HOME_LABEL}={home_id}"})
         return [Found(id=one["Id"], host=one["Labels"].get(HOST_LABEL, "")) for one in found]
 
+    def fillers_of(self, volume: str) -> list[str]:
+        """Return the containers that were made to fill a volume, and are not removed."""
+        with self._explained() as client:
+            found = client.containers(all=True, filters={"label": f"{FILLS_LABEL}={volume}"})
+        return [str(one["Id"]) for one in found]
+
     def run_to_end(self, **given: Any) -> tuple[int, str]:  # noqa: ANN401 - passed on
         """Run a container of our own to its end, and remove it; return its exit code and the end of what it said."""
         container = self.create(**given)
@@ -187,10 +202,11 @@ class ContainerEngine:
             client.create_volume(name, labels={**labels, MARK_LABEL: mark})
         return mark
 
-    def volumes_of(self, pack_ref: str) -> list[str]:
-        """Return the volumes that were made for a pack."""
+    def volumes_of(self, pack_ref: str, home_id: str) -> list[str]:
+        """Return the volumes that a home has made for a pack."""
         with self._explained() as client:
-            found = client.volumes(filters={"label": [f"{PACK_LABEL}={pack_ref}", MARK_LABEL]})
+            labels = [f"{PACK_LABEL}={pack_ref}", f"{HOME_LABEL}={home_id}"]
+            found = client.volumes(filters={"label": labels})
         return [str(one["Name"]) for one in found["Volumes"] or ()]
 
     def remove_volume(self, name: str) -> bool:
@@ -198,7 +214,7 @@ class ContainerEngine:
         with self._explained(missing_is_well=True) as client:
             client.remove_volume(name, force=True)
             return True
-        return False
+        return self.volume_mark(name) is None
 
     # --- images
 
@@ -209,21 +225,22 @@ class ContainerEngine:
             labels = {PACK_LABEL: pack_ref}
             lines = client.build(path=str(folder), tag=tag, labels=labels, rm=True, forcerm=True, decode=True)
             for line in lines:
-                said += str(line.get("stream") or "").splitlines()
+                said += _COLOUR.sub("", str(line.get("stream") or "")).splitlines()
                 if "error" in line:
                     raise RunFailedError(
-                        f"the image of {folder} cannot be built: {str(line['error']).strip()}",
+                        f"the image of {folder} cannot be built: {_COLOUR.sub('', str(line['error'])).strip()}",
                         code="image_build_failed",
                         details=[Detail("", text) for text in said[-_TAIL_LINES:] if text.strip()],
                     )
-                if said:
+                if said and said[-1].strip():
                     progress(said[-1])
 
-    def built_for(self, pack_ref: str) -> list[str]:
-        """Return the names of the images that were built for a pack."""
+    def built_for(self, pack_ref: str, prefix: str) -> list[str]:
+        """Return the names of the images that were built for a pack, of those whose names begin so."""
         with self._explained() as client:
             found = client.images(BUILT, filters={"label": f"{PACK_LABEL}={pack_ref}"})
-        return sorted(name for one in found for name in one["RepoTags"] or ())
+        names = [name for one in found for name in one["RepoTags"] or ()]
+        return sorted(name for name in names if name.startswith(prefix))
 
     def remove_image(self, name: str) -> bool:
         """Remove an image if there is one; tells whether it is gone, which one in use is not."""
@@ -240,7 +257,7 @@ class ContainerEngine:
             return Image(
                 name=name,
                 id=about["Id"],
-                digest=next(iter(about.get("RepoDigests") or ()), None),
+                digest=_digest_of(name, about.get("RepoDigests") or ()),
                 user=config.get("User") or "",
                 platform=f"{about.get('Os', '')}/{about.get('Architecture', '')}",
                 entrypoint=tuple(config.get("Entrypoint") or ()),
@@ -262,12 +279,15 @@ class ContainerEngine:
                     progress(_progress(line))
         except UnavailableError as error:
             if error.code == "engine_silent":
-                raise pull_failure(name, f"its registry says nothing for {_PATIENCE_SECONDS} s") from error
+                raise pull_failure(name, f"nothing came of it for {self._patience_seconds} s") from error
             raise
 
-    def version(self) -> str:
-        with self._explained() as client:
-            return str(client.version()["Version"])
+    def unheld_limits(self) -> tuple[str, ...]:
+        """Return those limits of containers that the engine does not hold; it is asked once."""
+        if self._unheld is None:
+            with self._explained() as client:
+                self._unheld = unheld_limits(client.info())
+        return self._unheld or ()
 
     def close(self) -> None:
         """Hang up; whoever asks again connects again."""
@@ -281,13 +301,9 @@ class ContainerEngine:
     def _connected(self) -> Any:  # noqa: ANN401 - an APIClient, which has no types
         with self._lock:
             if self._client is None:
-                from docker import APIClient
-
                 # Tried before, because the SDK leaves a socket open that cannot be connected.
                 Wire(self.address).connect().close()
-                self._client = APIClient(
-                    base_url=self.address, version="auto", timeout=_PATIENCE_SECONDS, num_pools=_CONNECTIONS
-                )
+                self._client = _new_client(self.address, self._patience_seconds)
             return self._client
 
     @contextmanager
@@ -307,6 +323,20 @@ class ContainerEngine:
             raise unreachable(self.address, error) from error
 
 
+def _new_client(address: str, patience_seconds: int) -> Any:  # noqa: ANN401 - as above
+    from docker import APIClient
+
+    class Client(APIClient):
+        """Waits no longer for a pull to say something than for any other answer; the SDK would wait for ever."""
+
+        def request(self, method: str, url: str, **given: Any) -> Any:  # type: ignore[override]  # noqa: ANN401 - passed on
+            if url.endswith("/images/create"):
+                given["timeout"] = patience_seconds
+            return super().request(method, url, **given)
+
+    return Client(base_url=address, version="auto", timeout=patience_seconds, num_pools=_CONNECTIONS)
+
+
 def _split(name: str) -> tuple[str, str | None]:
     """Return repository and tag or digest; a name with neither means `latest`."""
     if "@" in name:
@@ -315,6 +345,12 @@ def _split(name: str) -> tuple[str, str | None]:
     head, _, last = name.rpartition("/")
     last, _, tag = last.partition(":")
     return f"{head}/{last}" if head else last, tag or "latest"
+
+
+def _digest_of(name: str, digests: Sequence[str]) -> str | None:
+    """Return what the registry that an image is named after calls it: the same image may come from several."""
+    repository = _split(name)[0]
+    return next((one for one in digests if one.partition("@")[0] == repository), next(iter(digests), None))
 
 
 def _progress(line: dict[str, Any]) -> str:

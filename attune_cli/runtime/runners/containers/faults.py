@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 HOW_TO_GET_ONE = "apt-get install docker.io (or docs.docker.com/engine/install), then: attune doctor"
 
+_HUB = "docker.io"
 _FULL = "no space left on device"
 _NOT_A_PROGRAM = (
     "executable file not found",
@@ -18,6 +19,17 @@ _NOT_A_PROGRAM = (
     "permission denied",
     "exec format error",
 )
+
+
+def registry_of(image: str) -> str:
+    """Return the host of the registry that an image comes from."""
+    first, slash, _ = image.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else _HUB
+
+
+def key_of(registry: str) -> str:
+    """Return the name of the key that holds NAME:PASSWORD for a registry; what no ref may hold is `_` in it."""
+    return f"registry.{registry.replace(':', '_')}"
 
 
 def refusal(status: int, message: str, image: str = "") -> AttuneError:
@@ -32,6 +44,12 @@ def refusal(status: int, message: str, image: str = "") -> AttuneError:
         return pull_failure(image, text)
     if any(words in lower for words in _NOT_A_PROGRAM):
         return UsageError(f"the container cannot be started: {text}", code="not_started")
+    if "unable to setup user" in lower:
+        return UsageError(
+            f"there is no such user or group in this engine's containers: {text}",
+            code="not_started",
+            hint="a rootless engine has the numbers of /etc/subuid and /etc/subgid",
+        )
     kind = UnavailableError if status >= 500 else UsageError  # noqa: PLR2004 - HTTP: the fault is the engine's
     return kind(f"the Docker engine refuses: {text}", code="engine_refused")
 
@@ -48,7 +66,7 @@ def pull_failure(image: str, message: str) -> AttuneError:
         return DeniedError(
             f"image '{image}' cannot be pulled, or does not exist: {message}",
             code="image_denied",
-            hint="docker login, or a key: attune key set registry.HOST",
+            hint=f"docker login, or a key: echo NAME:PASSWORD | attune key set {key_of(registry_of(image))} -",
         )
     if "not found" in lower or "manifest unknown" in lower or "does not exist" in lower:
         return NotFoundError(

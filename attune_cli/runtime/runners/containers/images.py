@@ -10,6 +10,7 @@ from attune_cli.errors import NotFoundError
 from attune_cli.runtime.model.containers import is_root, is_root_among
 from attune_cli.runtime.packs.staging import content_digest
 from attune_cli.runtime.runners.containers.engine import BUILT
+from attune_cli.runtime.runners.containers.faults import registry_of
 from attune_cli.runtime.runners.containers.gate import SHELL
 
 if TYPE_CHECKING:
@@ -19,24 +20,27 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.containers import ContainerOptions, Pull
     from attune_cli.runtime.runners.containers.engine import ContainerEngine, Image
 
-_HUB = "docker.io"
 _DIGITS = 24
+_HOME_DIGITS = 12
 _ACCOUNTS = "/etc/passwd"
 
 
 class Images:
     """The images of one engine. May be used from any thread: what several want is pulled or built once.
 
-    `credentials` gives name and password for a registry; without any, Docker's own store is asked.
+    What is built is the home's own. `credentials` gives name and password for a registry; without any, Docker's own
+    store is asked.
     """
 
     def __init__(
         self,
         engine: ContainerEngine,
+        home_id: str,
         *,
         credentials: Callable[[str], dict[str, str] | None] = lambda _host: None,
     ) -> None:
         self._engine = engine
+        self._home_id = home_id
         self._credentials = credentials
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}
@@ -79,7 +83,7 @@ class Images:
 
     def built(self, folder: Path, *, pack_ref: str, progress: Callable[[str], None]) -> Image:
         """Return the image of a folder with a Dockerfile, built unless one of the same content is there."""
-        tag = tag_of(folder)
+        tag = tag_of(folder, self._home_id)
         with self._turn(tag):
             found = self._engine.image(tag)
             if found is None:
@@ -125,14 +129,16 @@ class Images:
             return self._turns.setdefault(name, threading.Lock())
 
 
-def tag_of(folder: Path) -> str:
-    """Return what the image of a folder is called: by the folder's content."""
+def tag_of(folder: Path, home_id: str) -> str:
+    """Return what a home calls the image of a folder: by the folder's content."""
     if not (folder / "Dockerfile").is_file():
         raise NotFoundError(f"there is no Dockerfile in {folder}", code="image_not_found")
-    return f"{BUILT}:{content_digest(folder)[:_DIGITS]}"
+    return f"{tag_prefix(home_id)}{content_digest(folder)[:_DIGITS]}"
 
 
-def registry_of(name: str) -> str:
-    """Return the host of the registry that an image comes from."""
-    first, slash, _ = name.partition("/")
-    return first if slash and ("." in first or ":" in first or first == "localhost") else _HUB
+def tag_prefix(home_id: str) -> str:
+    """Return what the names of all images begin with that a home builds.
+
+    A label would be handed on to every container of such an image, also to those that are none of ours.
+    """
+    return f"{BUILT}:{home_id[:_HOME_DIGITS]}-"

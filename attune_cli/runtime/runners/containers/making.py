@@ -15,7 +15,9 @@ from attune_cli.runtime.model.containers import policy_of, read_options, refusal
 from attune_cli.runtime.model.quantities import format_size
 from attune_cli.runtime.runners.containers import gate, specification
 from attune_cli.runtime.runners.containers.dependencies import Installer, dependencies_of
+from attune_cli.runtime.runners.containers.engine import HOME_LABEL
 from attune_cli.runtime.runners.containers.images import Images
+from attune_cli.runtime.runners.containers.limits import explained
 from attune_cli.runtime.runners.containers.programs import program_of, runtime_of
 from attune_cli.runtime.runners.containers.warm import Shape
 from attune_cli.runtime.runners.supervised import secrets_of, write_private
@@ -97,9 +99,10 @@ class ContainerMaker:
         """`labels` tell whose they are; `warm` are those that wait, None where none does."""
         self._home = home
         self._engine = engine
-        self._images = Images(engine, credentials=credentials)
+        self._home_id = labels[HOME_LABEL]
+        self._images = Images(engine, self._home_id, credentials=credentials)
         self._policy = policy_of(settings)
-        self._installer = Installer(home, engine, self._policy, environment)
+        self._installer = Installer(home, self._home_id, engine, self._policy, environment)
         self._labels = labels
         self._pack_folder = pack_folder
         self._api = api
@@ -138,7 +141,9 @@ class ContainerMaker:
         image = self._without_root(job, options, image)
         by_file = specification.by_file(job)
         shared = specification.environment_of(job.definition.action, folder, needed, by_file=by_file)
-        server, warning = self._server(job.execution, options.network)
+        server, unreached = self._server(job.execution, options.network)
+        unheld = self._engine.unheld_limits()
+        warnings = [*([explained(unheld)] if unheld else []), *([unreached] if unreached else [])]
         own = specification.variables_of(job, server)
         return _Plan(
             job=job,
@@ -148,7 +153,7 @@ class ContainerMaker:
             by_file=by_file,
             shared=shared,
             own=own,
-            warning=warning,
+            warning="; ".join(warnings),
             specified=partial(
                 specification.specification,
                 options,
@@ -215,7 +220,8 @@ class ContainerMaker:
         action = job.definition.action
         if folder is None or (options.command and not options.runtime):
             return None
-        return dependencies_of(action.pack_ref, runtime_of(options, action.entry_point), folder, image)
+        runtime = runtime_of(options, action.entry_point)
+        return dependencies_of(self._home_id, action.pack_ref, runtime, folder, image)
 
     @contextmanager
     def _telling(self, execution: int) -> Generator[Callable[[str], None]]:
