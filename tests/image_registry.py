@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import platform
 import tarfile
 import threading
@@ -26,12 +27,17 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Registry:
-    """Serves one small image, `tools` (busybox), under every tag but `nosuch`; with a login, to those who know it."""
+    """Serves one small image, `tools` (busybox), under every tag but `nosuch`; with a login, to those who know it.
 
-    def __init__(self, login: str | None = None) -> None:
+    One that `stalls` has an image that no engine knows, and sends the half of each blob until `closing` is set.
+    """
+
+    def __init__(self, login: str | None = None, *, stalls: bool = False) -> None:
         self.login = login
+        self.stalls = stalls
+        self.closing = threading.Event()
         self.pulled = 0
-        layer = gzip.compress(_layer(), mtime=0)
+        layer = gzip.compress(_layer(os.urandom(4 * 1024 * 1024) if stalls else b""), mtime=0)
         config = {
             "architecture": _MACHINES.get(platform.machine(), platform.machine()),
             "os": "linux",
@@ -77,8 +83,8 @@ class Registry:
 
 
 @contextmanager
-def serving_images(login: str | None = None) -> Generator[Registry]:
-    registry = Registry(login)
+def serving_images(login: str | None = None, *, stalls: bool = False) -> Generator[Registry]:
+    registry = Registry(login, stalls=stalls)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -90,7 +96,10 @@ def serving_images(login: str | None = None) -> Generator[Registry]:
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Docker-Content-Digest", _digest(body))
             self.end_headers()
-            if self.command == "GET":
+            if self.command == "GET" and registry.stalls and "/blobs/" in self.path:
+                self.wfile.write(body[: len(body) // 2])
+                registry.closing.wait()
+            elif self.command == "GET":
                 self.wfile.write(body)
 
         do_HEAD = do_GET  # noqa: N815 - as the base class calls them
@@ -106,14 +115,18 @@ def serving_images(login: str | None = None) -> Generator[Registry]:
         try:
             yield registry
         finally:
+            registry.closing.set()
             server.shutdown()
             thread.join()
 
 
-def _layer() -> bytes:
+def _layer(ballast: bytes) -> bytes:
     memory = io.BytesIO()
     with tarfile.open(fileobj=memory, mode="w") as archive:
         archive.add(Path(str(which("busybox"))).resolve(), "bin/busybox")
+        entry = tarfile.TarInfo("ballast")
+        entry.size = len(ballast)
+        archive.addfile(entry, io.BytesIO(ballast))
         for name in ("sh", "cat", "echo"):
             entry = tarfile.TarInfo(f"bin/{name}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"

@@ -311,6 +311,7 @@ class ContainerEngine:
         """Give the client, and say in words what goes wrong with it."""
         from docker.errors import APIError, DockerException
         from requests.exceptions import RequestException
+        from urllib3.exceptions import HTTPError
 
         try:
             yield self._connected()
@@ -319,7 +320,7 @@ class ContainerEngine:
             if missing_is_well and status in {404, 409}:
                 return
             raise refusal(status, str(error.explanation or error), image) from error
-        except (DockerException, RequestException, OSError) as error:
+        except (DockerException, RequestException, HTTPError, OSError) as error:
             raise unreachable(self.address, error) from error
 
 
