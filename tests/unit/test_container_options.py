@@ -13,7 +13,7 @@ from attune_cli.errors import UnavailableError
 from attune_cli.runtime.model.containers import Mount, policy_of, read_options, refusals
 from attune_cli.runtime.runners.containers.address import USUAL, engine_address
 from attune_cli.runtime.runners.containers.faults import pull_failure, refusal
-from attune_cli.runtime.runners.containers.limits import unheld_limits
+from attune_cli.runtime.runners.containers.limits import maps_users, unheld_limits
 from attune_cli.runtime.runners.containers.wire import EngineError, Frames, answer_of
 
 if TYPE_CHECKING:
@@ -129,6 +129,14 @@ def test_limits_that_an_engine_does_not_hold_are_known_by_what_it_says_of_itself
     podman = {**whole, "CgroupVersion": "v1", "Rootless": True}
     assert unheld_limits(podman) == ("memory", "cpus", "pids")
     assert unheld_limits({**podman, "CgroupVersion": "v2"}) == ()
+
+
+def test_an_engine_whose_users_have_other_numbers_here_is_known() -> None:
+    for options in (["name=seccomp,profile=default", "name=rootless"], ["name=userns"]):
+        assert maps_users({"SecurityOptions": options})
+    assert maps_users({"SecurityOptions": [], "Rootless": True})
+    assert not maps_users({"SecurityOptions": ["name=seccomp,profile=default"]})
+    assert not maps_users({"SecurityOptions": None})
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from attune_cli.errors import Detail, RunFailedError, UnavailableError
 from attune_cli.runtime.clock import monotonic_seconds, pause
 from attune_cli.runtime.runners.containers.address import engine_address, gateway_of, is_of_this_machine
 from attune_cli.runtime.runners.containers.faults import pull_failure, refusal, unreachable
-from attune_cli.runtime.runners.containers.limits import unheld_limits
 from attune_cli.runtime.runners.containers.wire import EngineError, Wire
 from attune_cli.values import immutable
 
@@ -78,7 +77,7 @@ class ContainerEngine:
         self._patience_seconds = patience_seconds
         self._lock = threading.Lock()
         self._client: Any = None
-        self._unheld: tuple[str, ...] | None = None
+        self._about: dict[str, Any] | None = None
 
     @property
     def address(self) -> str:
@@ -282,12 +281,12 @@ class ContainerEngine:
                 raise pull_failure(name, f"nothing came of it for {self._patience_seconds} s") from error
             raise
 
-    def unheld_limits(self) -> tuple[str, ...]:
-        """Return those limits of containers that the engine does not hold; it is asked once."""
-        if self._unheld is None:
+    def about(self) -> dict[str, Any]:
+        """Return what the engine says of itself; it is asked once."""
+        if self._about is None:
             with self._explained() as client:
-                self._unheld = unheld_limits(client.info())
-        return self._unheld or ()
+                self._about = client.info()
+        return self._about or {}
 
     def close(self) -> None:
         """Hang up; whoever asks again connects again."""

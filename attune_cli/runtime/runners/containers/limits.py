@@ -1,4 +1,4 @@
-"""Which limits an engine takes and does not hold: nobody says so when a container is made (docs/adr/0070)."""
+"""What an engine says of itself (Engine API, `GET /info`) that a container's maker has to know (docs/adr/0070)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _HELD = {"memory": "MemoryLimit", "cpus": "CpuCfsQuota", "pids": "PidsLimit"}
-"""What an engine says of itself (Engine API, `GET /info`)."""
+_MAPPING = ("name=rootless", "name=userns")
 
 HINT = "docs.docker.com/engine/security/rootless/#limiting-resources"
 
@@ -19,6 +19,12 @@ def unheld_limits(info: Mapping[str, Any]) -> tuple[str, ...]:
     if info.get("Rootless") and info.get("CgroupVersion") in {"v1", "1"}:
         return tuple(_HELD)
     return tuple(name for name, said in _HELD.items() if info.get(said) is False)
+
+
+def maps_users(info: Mapping[str, Any]) -> bool:
+    """Tell whether the users of its containers have other numbers on this machine."""
+    options: Sequence[str] = info.get("SecurityOptions") or ()
+    return bool(info.get("Rootless")) or any(one.startswith(_MAPPING) for one in options)
 
 
 def explained(unheld: Sequence[str]) -> str:

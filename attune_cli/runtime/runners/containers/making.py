@@ -17,7 +17,7 @@ from attune_cli.runtime.runners.containers import gate, specification
 from attune_cli.runtime.runners.containers.dependencies import Installer, dependencies_of
 from attune_cli.runtime.runners.containers.engine import HOME_LABEL
 from attune_cli.runtime.runners.containers.images import Images
-from attune_cli.runtime.runners.containers.limits import explained
+from attune_cli.runtime.runners.containers.limits import explained, maps_users, unheld_limits
 from attune_cli.runtime.runners.containers.programs import program_of, runtime_of
 from attune_cli.runtime.runners.containers.warm import Shape
 from attune_cli.runtime.runners.supervised import secrets_of, write_private
@@ -142,7 +142,7 @@ class ContainerMaker:
         by_file = specification.by_file(job)
         shared = specification.environment_of(job.definition.action, folder, needed, by_file=by_file)
         server, unreached = self._server(job.execution, options.network)
-        unheld = self._engine.unheld_limits()
+        unheld = unheld_limits(self._engine.about())
         warnings = [*([explained(unheld)] if unheld else []), *([unreached] if unreached else [])]
         own = specification.variables_of(job, server)
         return _Plan(
@@ -310,7 +310,7 @@ class ContainerMaker:
         """Write the parameters into a file that the container's user can read, and nobody else of this machine."""
         path = self._home.parameter_file(plan.job.execution)
         user = specification.user_of(plan.options, plan.image).partition(":")[0]
-        owned = os.geteuid() == 0 and user.isdecimal()
+        owned = os.geteuid() == 0 and user.isdecimal() and not maps_users(self._engine.about())
         # Who cannot give it away lets everybody read it: the home, in which it lies, is closed to everybody.
         write_private(path, document, 0o400 if owned else 0o444)
         if owned:
