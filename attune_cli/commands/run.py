@@ -74,12 +74,15 @@ def workflow(
         str | None,
         Option("--from", metavar="TASK", help="Begin at this task, as if those before it had completed."),
     ] = None,
+    only: Annotated[
+        str | None, Option("--only", metavar="TASK", help="Run this task alone, and nothing that follows it.")
+    ] = None,
 ) -> int:
     """Run a workflow, show how its tasks come along, and exit as it ended; a file needs not be installed."""
     from attune_cli.running.options import RunOptions
     from attune_cli.running.start import run_workflow
 
-    return run_workflow(context, word, RunOptions.read(run, given, placement, begin_at=from_))
+    return run_workflow(context, word, RunOptions.read(run, given, placement, begin_at=from_, only=only))
 
 
 @app.command(

@@ -60,11 +60,12 @@ def list_workflows(
     """List workflows."""
     from attune_cli.installing.rows import show_rows
     from attune_cli.running.linked import definitions_read
+    from attune_cli.running.naming import named
     from attune_cli.runtime.services import workflow_definitions
 
     with definitions_read(context) as tx:
         records = workflow_definitions.list_workflows(tx, pack_ref=pack, after=rows.after)
-    show_rows(context, records, COLUMNS, rows, "workflow")
+    show_rows(context, records, COLUMNS, rows, "workflow", named(pack=pack))
 
 
 @app.command(

@@ -50,6 +50,8 @@ class RunOptions:
     due: Instant = 0
     begin_at: str | None = None
     """The task at which a workflow begins."""
+    is_alone: bool = False
+    """Nothing of the workflow is run but that task."""
     from_failed: bool = False
     """A workflow goes on where it failed."""
 
@@ -62,6 +64,7 @@ class RunOptions:
         *,
         propagate_exit_code: bool = False,
         begin_at: str | None = None,
+        only: str | None = None,
         from_failed: bool = False,
     ) -> RunOptions:
         """Read the options as Typer gives them; raises UsageError for values they cannot have."""
@@ -70,6 +73,8 @@ class RunOptions:
         check_text("--label", *labels, *labels.values())
         check_text("--trace", placement.trace or "")
         check_text("--key", run.key or "")
+        if begin_at is not None and only is not None:
+            raise UsageError("--only runs one task, --from also what comes after it: leave out one of them")
         return cls(
             items=(*(given.param or ()), *(given.items or ())),
             params=given.params,
@@ -89,7 +94,8 @@ class RunOptions:
             engine=one_of("--engine", placement.engine, get_args(Engine)),
             on_inquiry=read_on_inquiry(run.on_inquiry),
             person=check_name(run.as_),
-            begin_at=begin_at,
+            begin_at=begin_at if only is None else only,
+            is_alone=only is not None,
             from_failed=from_failed,
             due=_due(placement.at, placement.in_),
         )

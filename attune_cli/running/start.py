@@ -14,6 +14,7 @@ from attune_cli.running.linked import refresh_for_run
 from attune_cli.running.parameters import ParameterReader
 from attune_cli.running.people import enclosing_execution
 from attune_cli.running.rehearsing import rehearsed
+from attune_cli.running.uninstalled import hinting_at_folders
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.engine.lease import read_lease
@@ -50,7 +51,7 @@ def run_action(context: Context, ref: str, options: RunOptions, *, image: str | 
     """Run a stored action, in a container of `image` if there is one."""
     store = open_store(context.home, context.settings)
     refresh_for_run(context, store, ref)
-    with store.read(SystemClock().now()) as tx:
+    with hinting_at_folders(context, store, ref), store.read(SystemClock().now()) as tx:
         definition = pin(tx, ref)
     parameters = _read_parameters(context, definition.action, options)
     submission = _submission(ref, parameters, options)
@@ -72,7 +73,7 @@ def run_workflow(context: Context, word: str, options: RunOptions) -> int:
 
     store = open_store(context.home, context.settings)
     refresh_for_run(context, store, word)
-    with store.read(SystemClock().now()) as tx:
+    with hinting_at_folders(context, store, word), store.read(SystemClock().now()) as tx:
         workflow_definitions.find(tx, word)
     return run_action(context, word, options)
 
@@ -149,6 +150,7 @@ def _submission(
         executor=options.person,
         if_running=options.if_running,
         begin_at=options.begin_at,
+        is_alone=options.is_alone,
     )
 
 

@@ -143,3 +143,31 @@ def test_packs_that_are_checked_together_know_each_other(run: Run, zoo: Path) ->
         "warning: unknown action 'zoo.fed' (did you mean zoo.feed?)",
         "'tasks.1.input.anmal': unknown parameter of zoo.feed (did you mean animal?)",
     ]  # fmt: skip
+
+
+def test_a_pack_that_is_only_a_folder_is_told_with_the_command_that_installs_it(run: Run, zoo: Path) -> None:
+    for words in (("workflow", "zoo.day"), ("action", "zoo.feed"), ("zoo.feed",)):
+        missing = run("run", *words)
+        assert (missing.exit_code, missing.stderr.splitlines()[-1]) == (3, "hint: attune pack install zoo")
+    zoo.rename("packs")  # a pack's own folder may have another name
+    Path("all").mkdir()
+    Path("packs").rename("all/packs")
+    assert run("run", "zoo.day", "-C", "all").stderr.endswith("hint: attune pack install all/packs\n")
+    assert run("pack", "install", "all/packs").exit_code == 0
+    assert run("run", "zoo.dya", "-C", "all").stderr.endswith("hint: did you mean zoo.day?\n")
+
+
+def test_times_are_written_in_seconds_or_as_durations(run: Run, zoo: Path) -> None:
+    times = "timeout: 1h30m, delay: 10ms, retry: {count: 1, delay: 2m, max_delay: 1h}"
+    day = zoo / "workflows/day.workflow.yaml"
+    day.write_text(DAY.replace("animal: lion}", f"animal: lion}}, {times}") + "timeout: 1d\n")
+    assert run("pack", "install", str(zoo)).exit_code == 0
+    shown = json.loads(run("workflow", "show", "zoo.day", "-j").stdout)
+    then = shown["tasks"][1]
+    assert (then["timeout_seconds"], then["delay_seconds"]) == (5400, 0.01)
+    done = json.loads(run("run", "workflow", "zoo.day", "-j", "--no-logs").stdout)
+    assert (done["status"], done["timeout_seconds"]) == ("completed", 86400)
+
+
+def test_a_list_of_workflows_of_no_pack_says_so(run: Run) -> None:
+    assert "there is no pack 'zo'" in run("workflow", "list", "--pack", "zo").stderr

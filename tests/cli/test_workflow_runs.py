@@ -232,6 +232,40 @@ def test_a_workflow_begins_at_a_task_as_if_those_before_had_completed(run: Run) 
     assert len(document(run, "execution", "list", "--root")) == 1
 
 
+def test_one_task_is_run_alone_with_its_input_and_nothing_that_follows(run: Run) -> None:
+    done = run("run", "workflow", "flow.main", "--only", "each", "-r")
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {})
+    tree = document(run, "execution", "show", "@last", "--tree")
+    assert {task["name"]: task["status"] for task in tree["tasks"]} == {
+        "begin": "skipped", "each": "completed", "inner": "skipped", "last": "skipped",
+    }  # fmt: skip
+    failed = run("run", "workflow", "flow.main", "fail=true", "--only", "last", "--no-logs")
+    assert (failed.exit_code, "last: oops" in failed.stderr) == (1, True)
+
+
+def test_what_one_task_needs_of_another_that_has_not_run_is_missing(run: Run) -> None:
+    files = {
+        "workflows/chain.yaml": """\
+ref: flow.chain
+version: 1.0.0
+tasks:
+  - {name: one, action: core.echo, input: {message: first}, next: [{do: [two, three]}]}
+  - {name: two, action: core.echo, input: {message: "{{ task.one.stdout }}"}}
+  - {name: three, action: core.echo, input: {message: "{{ task.one.stdout | default('none') }}"}, next: [{do: [two]}]}
+""",
+    }
+    path = write_files(Path("flow"), files) / "workflows/chain.yaml"
+    failed = run("run", "workflow", str(path), "--only", "two")
+    assert (
+        failed.exit_code,
+        "two: input.message: {{ task.one.stdout }}: task.one.stdout is missing" in failed.stderr,
+    ) == (1, True)
+    assert run("run", "workflow", str(path), "--only", "three").stdout == "three | none\n"
+    misspelt = run("run", "workflow", str(path), "--only", "tow")
+    assert (misspelt.exit_code, misspelt.stderr.splitlines()[-1]) == (2, "hint: did you mean two?")
+    assert run("run", "workflow", str(path), "--only", "two", "--from", "one").exit_code == 2
+
+
 def test_a_failed_workflow_goes_on_where_it_failed_and_keeps_what_succeeded(run: Run) -> None:
     run("run", "workflow", "flow.main", "fail=true", "--no-logs")
     again = run("execution", "retry", "@failed", "--from-failed", "fail=false")

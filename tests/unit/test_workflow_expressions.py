@@ -29,7 +29,7 @@ PARAMETERS = {"items": [1, 2], "keys": "k", "beds": ["north", "south"], "pins": 
 WORDS: dict[str, Any] = {
     "tasks": [*RESULTS, "later"],
     "variables": ["opened", "saved", "secret"],
-    "parameters": PARAMETERS,
+    "parameters": [*PARAMETERS, "z"],
 }
 
 
@@ -260,7 +260,9 @@ def test_faults_of_all_places_are_told_together() -> None:
     assert len(said({"a": "{{ x + f() }} {{ y }}", "b": ["{{ task.z.n }}", "{{ result() }}"]})) == 5
 
 
-@pytest.mark.parametrize("text", ["parameters.bed", "nothing | default(1)", "task.mak.n is defined"])
+@pytest.mark.parametrize(
+    "text", ["parameters.bed | default(1)", "nothing | default(1)", "task.mak.n is defined"]
+)
 def test_what_may_still_be_meant_is_only_doubted(text: str) -> None:
     template, faults = read_template(f"{{{{ {text} }}}}", "input", vocabulary("task", **WORDS))
     assert faults == []

@@ -78,6 +78,8 @@ class Vocabulary:
         if not self.is_strict:
             said = f"'{name}' leads nowhere: there are {', '.join(self.roots)}"
             return Unknown(said, offset, is_doubt=True)
+        if "task" in self.members and name in self.members["task"].names:
+            return Unknown(f"'{name}' is a task; did you mean task.{name}?", offset)
         if name in self.elsewhere:
             return Unknown(f"'{name}' {self.elsewhere[name]}", offset)
         known = [root for root in self.roots if not root.endswith("()")]

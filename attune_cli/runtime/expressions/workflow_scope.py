@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
+from attune_cli.runtime.expressions.foreign_names import FOREIGN_NAMES
 from attune_cli.runtime.expressions.scope import Found, in_pack
 from attune_cli.runtime.expressions.vocabulary import Members, Vocabulary
 from attune_cli.runtime.model.workflows.results import without_aliases
@@ -54,8 +55,8 @@ def vocabulary(
 ) -> Vocabulary:
     """Return the names for one place in a workflow with these tasks, variables and declared parameters."""
     known = frozenset(variables)
-    declared = Members("parameter", frozenset(parameters), is_complete=False)
-    elsewhere = {name: f"is a function: {name}()" for name in ("result", *FUNCTIONS)}
+    declared = Members("parameter", frozenset(parameters))
+    elsewhere = FOREIGN_NAMES | {name: f"is a function: {name}()" for name in ("result", *FUNCTIONS)}
     if place != "item":
         elsewhere |= dict.fromkeys(ITEMS, _ONLY_OF_ITEMS)
     if place != "transition":

@@ -15,7 +15,7 @@ _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _DURATION = re.compile(rf"(?:{_NUMBER}(?:ms|[smhdw]))+")
 _DURATION_PART = re.compile(rf"({_NUMBER})(ms|[smhdw])")
 _PLAIN = re.compile(_NUMBER)
-_LONGEST_SECONDS = 100 * 366 * _SECONDS["d"]
+LONGEST_SECONDS = 100 * 366 * _SECONDS["d"]
 """A century: a longer one is a slip, and its end could be no instant of the database."""
 
 _SIZE = re.compile(rf"({_NUMBER})\s*([a-z]*)")
@@ -29,7 +29,7 @@ def parse_duration(text: str) -> float:
         raise ValueError("expected a duration such as 45s, 5m or 1h30m")
     parts = [(text, "s")] if plain else _DURATION_PART.findall(text)
     seconds = sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
-    if seconds > _LONGEST_SECONDS:
+    if seconds > LONGEST_SECONDS:
         raise ValueError("expected a duration of at most a century")
     return seconds
 

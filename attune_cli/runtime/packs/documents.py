@@ -112,17 +112,21 @@ def _parse(content: bytes) -> Iterator[Document]:
     lines = tuple(content.decode(errors="replace").splitlines())
     events = parse(content, Loader=loader)
     try:
-        while (document := _Builder(events).build()) is not None:
+        while (document := _Builder(events, lines).build()) is not None:
             yield replace(document, lines=lines)
     except yaml.YAMLError as error:
-        raise _translate(error, content) from error
+        raise _translate(error, content, lines) from error
 
 
-def _translate(error: yaml.YAMLError, content: bytes) -> DocumentError:
+def _translate(error: yaml.YAMLError, content: bytes, lines: tuple[str, ...]) -> DocumentError:
     mark = getattr(error, "problem_mark", None)
     if mark is not None:
+        from attune_cli.runtime.packs.yaml_words import in_words
+
         said = getattr(error, "problem", None) or getattr(error, "context", None) or "not YAML"
-        return DocumentError(str(said), (mark.line + 1, mark.column + 1))
+        begun = getattr(error, "context_mark", None)
+        opened = None if begun is None else (begun.line + 1, begun.column + 1)
+        return DocumentError(*in_words(str(said), lines, (mark.line + 1, mark.column + 1), opened))
     offset = int(getattr(error, "position", 0) or 0)
     before = content[:offset]
     column = offset - (before.rfind(b"\n") + 1) + 1
@@ -137,8 +141,9 @@ def _position(event: yaml.Event) -> Position:
 class _Builder:
     """Builds the value from the parser's events, and notes positions on the way."""
 
-    def __init__(self, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, events: Iterator[yaml.Event], lines: tuple[str, ...]) -> None:
         self._events = events
+        self._lines = lines
         self._anchors: dict[str, tuple[Json, int]] = {}
         self._keys: dict[Path, Position] = {}
         self._values: dict[Path, Position] = {}
@@ -186,7 +191,7 @@ class _Builder:
 
     def _alias(self, event: yaml.AliasEvent) -> Json:
         if event.anchor not in self._anchors:
-            raise DocumentError(f"the alias *{event.anchor} has no anchor before it", _position(event))
+            raise DocumentError(f"the alias *{event.anchor} has no anchor before it; a text that begins with '*' needs quotes", _position(event))
         value, count = self._anchors[event.anchor]
         self._add(count, event)
         return value
@@ -234,9 +239,12 @@ class _Builder:
     def _key(self, event: yaml.Event) -> str:
         import yaml
 
-        if not isinstance(event, yaml.ScalarEvent):
-            raise DocumentError("a key must be a word", _position(event))
-        return event.value
+        if isinstance(event, yaml.ScalarEvent):
+            return event.value
+        from attune_cli.runtime.packs.yaml_words import unquoted_template
+
+        told = unquoted_template(self._lines, _position(event))
+        raise DocumentError(*(told or ("a key must be a word", _position(event))))
 
 
 def _merge(value: Json, position: Position) -> dict[str, Json]:

@@ -5,17 +5,18 @@ A decoder asks for the keys it knows; `finish` then reports the ones nobody aske
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attune_cli.errors import did_you_mean
 from attune_cli.runtime.model.parameters import normalise, shown
-from attune_cli.runtime.model.quantities import parse_duration
+from attune_cli.runtime.model.quantities import LONGEST_SECONDS, parse_duration
 from attune_cli.runtime.model.refs import REF_RULE, is_ref, pack_of, qualify
 from attune_cli.runtime.packs.findings import Finding
 from attune_cli.runtime.packs.schemas import schema_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from attune_cli.runtime.expressions.faults import Fault
     from attune_cli.runtime.model.actions import Json, Schema
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 Option = TypeVar("Option", bound=str)
 
+REMARKS = frozenset(
+    {"description", "label", "title", "notes", "comment", "tags", "metadata", "meta", "color", "icon"}
+)
+"""Keys that say something of what they stand in: no slip for one that does something."""
+
+_PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
 _BOOLEAN_WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
 
@@ -35,6 +42,7 @@ class Fields:
         self.shown_as = shown_as
         self._findings = findings
         self._asked: set[str] = set()
+        self._missing: list[str] = []
         self.path = path
         self.members = self._members_at(path)
 
@@ -66,6 +74,10 @@ class Fields:
         """Note a warning at a value."""
         self._add("warning", message, self.position((*self.path, *inner)), suggestion)
 
+    def error_of_key(self, message: str, *inner: str | int, suggestion: str | None = None) -> None:
+        position = self._document.position_of_key((*self.path, *inner))
+        self._add("error", message, position, suggestion)
+
     def warn_of_key(self, message: str, *inner: str | int, suggestion: str | None = None) -> None:
         position = self._document.position_of_key((*self.path, *inner))
         self._add("warning", message, position, suggestion)
@@ -85,13 +97,31 @@ class Fields:
             tail = f"did you mean {suggestion}" if suggestion else None
             self._add(severity, f"'{where}': {said}{got}", position, tail)
 
-    def finish(self, ignored: Collection[str] = ()) -> None:
-        """Report the keys that were not asked for: known ones that have no meaning here, and unknown ones."""
+    def finish(self, ignored: Collection[str] = (), *, instead: Mapping[str, str] | None = None) -> None:
+        """Report the keys that were not asked for: known ones that have no meaning here, and unknown ones.
+
+        With `instead`, which says what to write for words of other tools, these and slips are errors.
+        """
         for key in self.members:
             if key in ignored:
                 self.warn_of_key(f"'{key}' is ignored", key)
-            elif key not in self._asked:
-                self.warn_of_key(f"unknown key '{key}'", key, suggestion=did_you_mean(key, self._asked))
+            elif key in self._asked:
+                continue
+            else:
+                self._finish_unknown(key, instead)
+
+    def _finish_unknown(self, key: str, instead: Mapping[str, str] | None) -> None:
+        suggestion = None if key in REMARKS else did_you_mean(key, self._asked)
+        if instead is not None:
+            suggestion = instead.get(key, suggestion)
+        if instead is None or suggestion is None:
+            self.warn_of_key(f"unknown key '{key}'", key, suggestion=suggestion)
+            return
+        self.error_of_key(f"unknown key '{key}'", key, suggestion=suggestion)
+        for name in self._missing:  # what is written in other words is not missing as well
+            if suggestion == f"did you mean {name}?" or f"write {name}:" in suggestion or f"'{name}'" in suggestion:
+                missing = Finding(self.shown_as, *self.position(self.path), "error", f"missing key '{name}'")
+                self._findings[:] = [one for one in self._findings if one != missing]
 
     # --- values ---
 
@@ -106,15 +136,18 @@ class Fields:
                 return name, self.members[name]
         return names[0], None
 
-    def _wrong(self, name: str, wanted: str, value: Json, *inner: int) -> None:
+    def _wrong(
+        self, name: str, wanted: str, value: Json, *inner: int, suggestion: str | None = None
+    ) -> None:
         where = f"'{name}[{inner[0]}]'" if inner else f"'{name}'"
-        self.error(f"{where}: expected {wanted}, got {shown(value)}", name, *inner)
+        self.error(f"{where}: expected {wanted}, got {shown(value)}", name, *inner, suggestion=suggestion)
 
     def json(self, *names: str) -> Json:
         return self._take(*names)[1]
 
     def require(self, name: str) -> None:
         if not self.has(name):
+            self._missing.append(name)
             self.error(f"missing key '{name}'")
 
     def text(self, *names: str, default: str = "") -> str:
@@ -151,13 +184,15 @@ class Fields:
         return None
 
     def seconds(self, *names: str, above_zero: bool = False) -> float | None:
+        """Read a number of seconds, or a duration such as `1h30m`."""
         name, value = self._take(*names)
         if value is None:
             return None
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if is_number and (value > 0 or (value == 0 and not above_zero)):
-            return float(value)
-        self._wrong(name, "a number of seconds" + (" above 0" if above_zero else ""), value)
+        seconds = _seconds_of(value)
+        if seconds is not None and (seconds > 0 or (seconds == 0 and not above_zero)):
+            return seconds
+        above = " above 0" if above_zero else ""
+        self._wrong(name, f"a number of seconds{above}, or a duration such as 45s, 10m or 1h30m", value)
         return None
 
     def duration(self, *names: str) -> float | None:
@@ -165,12 +200,8 @@ class Fields:
         name, value = self._take(*names)
         if value is None:
             return None
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        try:
-            seconds = parse_duration(format(value, "f") if is_number else str(value))
-        except ValueError:
-            seconds = 0
-        if seconds > 0:
+        seconds = _seconds_of(value)
+        if seconds is not None and 0 < seconds <= LONGEST_SECONDS:
             return seconds
         self._wrong(name, "a duration above 0 such as 45s, 10m or 1h30m", value)
         return None
@@ -211,13 +242,14 @@ class Fields:
         self._wrong(name, "a mapping of keys", value)
         return {}
 
-    def items(self, *names: str) -> list[Json]:
+    def items(self, *names: str, suggestion: str | None = None) -> list[Json]:
+        """Read a list; `suggestion` says how a mapping in its place is written."""
         name, value = self._take(*names)
         if value is None:
             return []
         if isinstance(value, list):
             return cast("list[Json]", value)
-        self._wrong(name, "a list", value)
+        self._wrong(name, "a list", value, suggestion=_as_list(name, value, suggestion))
         return []
 
     # --- inner mappings, schemas, refs ---
@@ -276,3 +308,25 @@ class Fields:
 
 def text_members(members: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, value in members.items() if isinstance(value, str)}
+
+
+def _seconds_of(value: Json) -> float | None:
+    """Return seconds of a number, or of a text such as `45s`; None for what is neither."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        return float(value)
+    try:
+        return parse_duration(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _as_list(name: str, value: Json, mapping: str | None) -> str | None:
+    """Say how one thing is written as a list, where that is short; of a `mapping` the caller knows it."""
+    if isinstance(value, dict) and value:
+        return mapping or "begin each member of the list with '- '"
+    if not isinstance(value, str) or "{{" in value:
+        return None
+    names = [part.strip() for part in value.split(",")]
+    return f"write {name}: [{', '.join(names)}]" if all(map(_PLAIN.fullmatch, names)) else None

@@ -11,8 +11,10 @@ from attune_cli.runtime.expressions.predicate import read_predicate
 from attune_cli.runtime.expressions.running import Run
 from attune_cli.runtime.expressions.templates import read_template, read_text, unknown_names
 from attune_cli.runtime.expressions.workflow_scope import ITEMS, ROOTS, vocabulary
-from attune_cli.runtime.model.parameters import shown
+from attune_cli.runtime.model.parameters import shown, types_of
+from attune_cli.runtime.model.templates import without_braces
 from attune_cli.runtime.model.workflows.task import condition_of, decisions
+from attune_cli.runtime.packs.workflow_text_doubts import FOREIGN_BRACES, looks_like_path, text_doubts
 from attune_cli.runtime.packs.workflow_shapes import Steps, mappings, members, tasks_in, variables_in
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from attune_cli.runtime.expressions.scope import Found
     from attune_cli.runtime.expressions.vocabulary import Unknown
     from attune_cli.runtime.expressions.workflow_scope import Place
-    from attune_cli.runtime.model.actions import Json
+    from attune_cli.runtime.expressions.templates import Text
+    from attune_cli.runtime.model.actions import Json, Schema
 
 MADE_FOR_EACH = (
     *("input", "permission_set_refs", "permission_set_ref"),
@@ -36,10 +39,11 @@ _FIRST_WORDS = frozenset(word.split(".")[0] for words in ROOTS for word in words
 class WorkflowExpressions:
     """Reads every expression of a workflow file; what is wrong stands in `faults`, what is doubtful in `doubts`."""
 
-    def __init__(self, document: dict[str, Json], parameters: Iterable[str]) -> None:
+    def __init__(self, document: dict[str, Json], parameters: Schema) -> None:
         self.faults: list[Fault] = []
         self.doubts: list[Fault] = []
         self._document = document
+        self._parameters = parameters
         self._variables: dict[str, Steps] = {}
         for name, steps in variables_in(document):
             self._variables.setdefault(name, steps)
@@ -77,12 +81,16 @@ class WorkflowExpressions:
         template, faults = read_template(written, "", self._vocabularies[place])
         self.faults += [_below(steps, fault) for fault in faults]
         self.doubts += [_below(steps, fault) for fault in template.doubts]
+        self.doubts += text_doubts(written, steps)
 
     def _condition(self, written: Json, steps: Steps, place: Place) -> None:
         if written is None or isinstance(written, bool):
             return
         if not isinstance(written, str):
             self.faults.append(fault_at(steps, "expected an expression in text", value=written))
+            return
+        if "<%" in written:
+            self.faults.append(fault_at(steps, FOREIGN_BRACES))
             return
         try:
             predicate = read_predicate(written, self._vocabularies[place])
@@ -131,11 +139,27 @@ class WorkflowExpressions:
             return
         self._unknown(text.unknown, written, steps)
         if text.whole is None:
-            self.faults.append(fault_at(steps, _LIST_WANTED, value=written))
+            meant = f"; did you mean {{{{ {written.strip()} }}}}?" if looks_like_path(written) else ""
+            said = FOREIGN_BRACES if "<%" in written else f"{_LIST_WANTED}, got {shown(written)}{meant}"
+            self.faults.append(fault_at(steps, said))
             return
         value = _constant(text.whole)
         if value is not _UNKNOWN and not isinstance(value, list):
             self.faults.append(fault_at(steps, f"{_LIST_WANTED}; this is always {shown(value)}"))
+        self._items_of_parameter(written, text, steps)
+
+    def _items_of_parameter(self, written: str, text: Text, steps: Steps) -> None:
+        """Tell of a parameter that is declared to be no list."""
+        paths = [path for path, _ in text.paths]
+        if len(paths) != 1 or len(paths[0]) != 2 or paths[0][0] != "parameters":  # noqa: PLR2004 - parameters.NAME
+            return
+        name = str(paths[0][1])
+        types = types_of(self._parameters.get(name, {}))
+        is_all = without_braces(written.strip())[0].strip() == f"parameters.{name}"
+        if is_all and types and "array" not in types:
+            keys = f"; did you mean {{{{ keys(parameters.{name}) }}}}?" if types == ["object"] else ""
+            said = f"expected a list, but the parameter '{name}' is declared as {' or '.join(types)}{keys}"
+            self.faults.append(fault_at(steps, said))
 
     # --- variables ---
 

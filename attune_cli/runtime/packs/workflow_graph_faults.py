@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attune_cli.errors import did_you_mean
+from attune_cli.errors import did_you_mean, nearest
 from attune_cli.runtime.expressions.faults import Fault, fault_at
 from attune_cli.runtime.model.workflows.cycles import back_edges, cycles_of, reached_from, reversed_edges
 from attune_cli.runtime.model.workflows.graph import entries
@@ -39,6 +39,7 @@ class WorkflowGraph:
         self._entries = entries(self._edges)
         self._back = back_edges([*self._entries, *self._edges], self._edges)
         self._cycles = cycles_of(tuple(self._edges), self._edges)
+        self._lost = self._lost_cycles()
         self._inbound = {
             name: [origin for origin in origins if (origin, name) not in self._back]
             for name, origins in reversed_edges(self._edges, self._edges).items()
@@ -80,40 +81,67 @@ class WorkflowGraph:
                     yield fault_at((*steps, *below), said)
 
     def _unreachable(self) -> Iterator[Fault]:
-        reached = reached_from(self._entries, self._edges)
-        for name in self._edges:
-            if name not in reached:
-                said = f"task '{name}' cannot be reached from a first task"
-                yield fault_at((*self._places[name], "name"), said)
+        """Yield a fault for each cycle that nothing leads into; what only that leads to is not told as well."""
+        for number in self._lost:
+            around = self._around(number)
+            origin, to = next((one, other) for one, other in self._edges_of(around) if (one, other) in self._back)
+            said = f"leads back to '{to}', and no task but {', '.join(around)} leads there: they never begin"
+            if not self._is_bounded(number):
+                said += "; a cycle needs 'max_iterations' too"
+            yield fault_at(self._place_of(origin, to), said)
 
     def _endless(self) -> Iterator[Fault]:
         """Yield a fault for each cycle that says nowhere how often it may go round, where it leads back."""
-        if self._document.get("max_iterations") is not None:
-            return
-        bounded = {
-            self._cycles[name]
-            for name, task in self._tasks.items()
-            if name in self._cycles and task.get("max_iterations") is not None
-        }
-        for name, task in self._tasks.items():
-            number = self._cycles.get(name)
-            if number is None or number in bounded:
-                continue
-            for to, below in targets_of(task):
-                if (name, to) in self._back:
-                    bounded.add(number)
-                    yield fault_at((*self._places[name], *below), self._said_of_cycle(number, to))
-                    break
+        for number in sorted(set(self._cycles.values()) - set(self._lost)):
+            if not self._is_bounded(number):
+                around = self._around(number)
+                origin, to = next(edge for edge in self._edges_of(around) if edge in self._back)
+                where = f"task '{to}'" if len(around) == 1 else f"one of {', '.join(around)}"
+                said = f"leads back to '{to}' without a bound; give {where}, or the workflow, 'max_iterations'"
+                yield fault_at(self._place_of(origin, to), said)
 
-    def _said_of_cycle(self, number: int, to: str) -> str:
-        around = [one for one, other in self._cycles.items() if other == number]
-        where = f"task '{to}'" if len(around) == 1 else f"one of {', '.join(around)}"
-        return f"leads back to '{to}' without a bound; give {where}, or the workflow, 'max_iterations'"
+    # --- cycles ---
+
+    def _lost_cycles(self) -> list[int]:
+        """Return the cycles that no task outside them leads into, though other tasks do begin."""
+        reached = reached_from(self._entries, self._edges)
+        led_to: dict[int, set[str]] = {}
+        for origin, targets in self._edges.items():
+            for to in targets:
+                if to in self._cycles and to not in reached:
+                    led_to.setdefault(self._cycles[to], set()).add(origin)
+        return [
+            number for number, origins in led_to.items() if origins <= set(self._around(number))
+        ]
+
+    def _around(self, number: int) -> list[str]:
+        return [name for name, other in self._cycles.items() if other == number]
+
+    def _edges_of(self, around: list[str]) -> Iterator[tuple[str, str]]:
+        """Yield the edges between tasks of a cycle, in the order in which they are written."""
+        inside = frozenset(around)
+        for name in self._tasks:
+            if name in inside:
+                yield from ((name, to) for to in self._edges[name] if to in inside)
+
+    def _is_bounded(self, number: int) -> bool:
+        whole = self._document.get("max_iterations")
+        return whole is not None or any(
+            self._tasks[name].get("max_iterations") is not None for name in self._around(number)
+        )
+
+    def _place_of(self, origin: str, to: str) -> Steps:
+        below = next(below for other, below in targets_of(self._tasks[origin]) if other == to)
+        return (*self._places[origin], *below)
+
+    # --- joins ---
 
     def _impossible_joins(self) -> Iterator[Fault]:
+        unknown = [to for _, task, _, _ in self._named for to, _ in targets_of(task) if to not in self._tasks]
+        meant = {nearest(to, self._tasks) for to in unknown}
         for name, task in self._tasks.items():
             wanted, inbound = task.get("join"), self._inbound[name]
-            if type(wanted) is int and wanted > len(inbound):
+            if type(wanted) is int and wanted > len(inbound) and name not in meant:
                 leading = f"only {', '.join(inbound)}" if inbound else "no task"
                 verb = "leads" if len(inbound) < 2 else "lead"  # noqa: PLR2004 - one, or more
                 said = f"{wanted} can never be met: {leading} {verb} to '{name}'"

@@ -86,7 +86,16 @@ def _within(steps: Steps, fault: Detail, action: ActionDefinition) -> Fault:
     said = fault.message
     if fault.path not in action.parameters and said.endswith(action.ref):
         said += f"; it takes {_named(action)}"
+    if isinstance(fault.value, str) and said.startswith("expected ") and _reads_as(said, fault.value):
+        return fault_at((*steps, "input", *_steps_of(fault.path)), f"{said}, got '{fault.value}'; did you mean {fault.value}?")
     return fault_at((*steps, "input", *_steps_of(fault.path)), said, value=fault.value)
+
+
+def _reads_as(wanted: str, text: str) -> bool:
+    """Tell whether a text without its quotes would be what is wanted."""
+    from attune_cli.runtime.packs.documents import reads_as_text
+
+    return wanted.removeprefix("expected ") in {"integer", "number", "boolean"} and not reads_as_text(text)
 
 
 def _named(action: ActionDefinition) -> str:

@@ -40,10 +40,13 @@ def tasks_in(document: dict[str, Json]) -> Iterator[tuple[Steps, dict[str, Json]
 def targets_of(task: dict[str, Json]) -> Iterator[tuple[str, Steps]]:
     """Yield each task that this one leads to, and where below it that is written."""
     if task.get("next"):
-        for index, transition in mappings(task["next"]):
-            for place, to in enumerate(members(transition.get("do"))):
+        for steps, transition in _transitions(task["next"]):
+            written = transition.get("do")
+            if isinstance(written, str):  # its own fault, and what it names is meant to follow
+                yield from ((name.strip(), (*steps, "do")) for name in written.split(","))
+            for place, to in enumerate(members(written)):
                 if isinstance(to, str):
-                    yield to, ("next", index, "do", place)
+                    yield to, (*steps, "do", place)
         return
     for key in LEGACY_CONDITIONS:
         to = task.get(key)
@@ -55,12 +58,25 @@ def targets_of(task: dict[str, Json]) -> Iterator[tuple[str, Steps]]:
             yield to, ("decision", index, "next")
 
 
+def _transitions(written: Json) -> Iterator[tuple[Steps, dict[str, Json]]]:
+    """Yield what follows a task; names and a mapping in place of the list have their own fault, and are meant so."""
+    for index, one in enumerate(members(written) or [written]):
+        steps = ("next", index) if isinstance(written, list) else ("next",)
+        if isinstance(one, dict):
+            yield steps, cast("dict[str, Json]", one)
+        elif isinstance(one, str):
+            yield steps, {"do": one}
+
+
 def published_by(task: dict[str, Json]) -> Iterator[tuple[str, Steps]]:
     """Yield each variable that a task publishes, and where below it that is written."""
     holders: list[tuple[Steps, dict[str, Json]]] = [((), task)]
     holders += [(("next", index), transition) for index, transition in mappings(task.get("next"))]
     for around, holder in holders:
-        for place, item in enumerate(members(holder.get("publish"))):
+        written = holder.get("publish")
+        if isinstance(written, dict):  # its own fault, and no reason to call its variables unknown
+            yield from ((name, (*around, "publish", name)) for name in cast("dict[str, Json]", written))
+        for place, item in enumerate(members(written)):
             steps = (*around, "publish", place)
             if isinstance(item, str):
                 yield item, steps
@@ -73,5 +89,7 @@ def variables_in(document: dict[str, Json]) -> Iterator[tuple[str, Steps]]:
     first = document.get("vars")
     if isinstance(first, dict):
         yield from ((name, ("vars", name)) for name in cast("dict[str, Json]", first))
+    for index, one in mappings(first):  # its own fault, and no reason to call its variables unknown
+        yield from ((name, ("vars", index, name)) for name in one)
     for steps, task, _ in tasks_in(document):
         yield from ((name, (*steps, *below)) for name, below in published_by(task))

@@ -75,6 +75,8 @@ class Submission:
     rerun_of: int | None = None
     begin_at: str | None = None
     """The task at which a workflow begins; without one, those to which no other leads."""
+    is_alone: bool = False
+    """Nothing of the workflow is run but the task `begin_at`."""
     from_failed: bool = False
     """A workflow goes on where `rerun_of` failed, and keeps the results of what succeeded there."""
     origin: Origin | None = None
@@ -109,6 +111,7 @@ def submit(
         if earlier is not None:
             return Submitted(earlier, reused=True)
     definition = submission.definition or submission.pinned or pin(tx, submission.action_ref)
+    definition, resume = _resuming(tx, submission, definition)
     action = definition.action
     if submission.workflow_task is None:
         check_tasks(tx, definition)
@@ -118,7 +121,6 @@ def submit(
         return Submitted(other, skipped=True)
     limit = limit_of(tx, action, parameters, parent=submission.parent)
     is_refused = limit is not None and limit.refuses(tx)
-    resume = _resuming(tx, submission, definition)
     sealed = _seal(action, parameters, submission.environment, sealer)
     new = executions.NewExecution(
         action_ref=submission.action_ref,
@@ -179,21 +181,13 @@ def submit_faulty(
 
 def _resuming(
     tx: Transaction, submission: Submission, definition: JobDefinition
-) -> Callable[[int, Sealer], None] | None:
-    """Return what lets a workflow begin elsewhere than at its beginning; raises where it cannot."""
+) -> tuple[JobDefinition, Callable[[int, Sealer], None] | None]:
+    """Return what is run, and what lets a workflow begin elsewhere than at its beginning; raises where it cannot."""
     if submission.begin_at is None and not submission.from_failed:
-        return None
+        return definition, None
     from attune_cli.runtime.services import workflow_resuming
 
-    graph = workflow_resuming.graph_of(definition)
-    if submission.begin_at is not None:
-        name = submission.begin_at
-        workflow_resuming.check_task(graph, name)
-        return lambda execution, sealer: workflow_resuming.begin_at(tx, execution, graph, name, sealer)
-    earlier = submission.rerun_of or 0
-    workflow_resuming.check_failed(tx, earlier)
-    workflow_resuming.check_results(tx, earlier, graph)
-    return lambda execution, _sealer: workflow_resuming.take_over(tx, execution, graph, earlier)
+    return workflow_resuming.resuming(tx, submission, definition)
 
 
 def _place(tx: Transaction, submission: Submission) -> dict[str, Any]:

@@ -5,7 +5,8 @@ The rows are made with the execution, before it begins; from then on it goes on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import ConflictError, UsageError, did_you_mean
 from attune_cli.runtime.model.automations import WorkflowDefinition
@@ -15,15 +16,37 @@ from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.workflows.cycles import reached_from
 from attune_cli.runtime.model.workflows.graph import Graph
 from attune_cli.runtime.model.workflows.states import FAILURES, TaskStatus
+from attune_cli.runtime.model.workflows.task import FOLLOWING
 from attune_cli.runtime.store import executions, jobs, workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.model.workflows.task import Task
+    from attune_cli.runtime.services.submission import Submission
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.sealing import Sealer
     from attune_cli.runtime.store.workflow_tasks import TaskRow
     from attune_cli.runtime.store.workflows import Workflow
+
+
+def resuming(
+    tx: Transaction, submission: Submission, job: JobDefinition
+) -> tuple[JobDefinition, Callable[[int, Sealer], None]]:
+    """Return the job that is run and what makes the rows it begins with; raises where it cannot begin as asked."""
+    graph = graph_of(job)
+    if submission.begin_at is not None:
+        name = submission.begin_at
+        check_task(graph, name)
+        if submission.is_alone:
+            job = alone(job, name)
+            graph = graph_of(job)
+        return job, lambda execution, sealer: begin_at(tx, execution, graph, name, sealer)
+    earlier = submission.rerun_of or 0
+    check_failed(tx, earlier)
+    check_results(tx, earlier, graph)
+    return job, lambda execution, _sealer: take_over(tx, execution, graph, earlier)
 
 
 def graph_of(job: JobDefinition) -> Graph:
@@ -47,6 +70,19 @@ def check_task(graph: Graph, name: str) -> None:
         code="unknown_task",
         hint=did_you_mean(name, names) or f"its tasks are {', '.join(names)}",
     )
+
+
+def alone(job: JobDefinition, name: str) -> JobDefinition:
+    """Return a workflow of which one task is all: nothing follows it, and nothing is made of its result.
+
+    The other tasks stay, so that their names mean what they did; where one is needed, it has not run.
+    """
+    written = cast("dict[str, Any]", job.workflow)
+    tasks = [
+        {key: value for key, value in task.items() if key not in FOLLOWING} if task["name"] == name else task
+        for task in written["tasks"]
+    ]
+    return replace(job, workflow={**written, "tasks": tasks, "output_map": None})
 
 
 def begin_at(tx: Transaction, execution: int, graph: Graph, name: str, sealer: Sealer) -> None:

@@ -24,6 +24,8 @@ LEGACY_CONDITIONS: dict[str, str | None] = {
     "on_timeout": "{{ timed_out() }}",
 }
 """Older key that names one task → the condition of the transition that it stands for."""
+FOLLOWING = frozenset({"next", "publish", "decision", *LEGACY_CONDITIONS})
+"""Keys of a task that say what comes after it."""
 
 
 @immutable(kw_only=True)

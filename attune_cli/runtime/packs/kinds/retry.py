@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, get_args
 from attune_cli.runtime.model.actions import Backoff, Retry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from attune_cli.runtime.packs.fields import Fields
 
 BACKOFFS: tuple[Backoff, ...] = get_args(Backoff)
 MOST_ATTEMPTS = 100
 
 
-def read_retry(fields: Fields, *, least: int = 0) -> Retry | None:
-    """Read the block `retry`, `count` of which is at least so much; None where there is none."""
+def read_retry(fields: Fields, *, least: int = 0, instead: Mapping[str, str] | None = None) -> Retry | None:
+    """Read the block `retry`, `count` of which is at least so much; None where there is none.
+
+    `instead` is as `Fields.finish` takes it.
+    """
     block = fields.optional("retry")
     if block is None:
         return None
@@ -27,7 +32,7 @@ def read_retry(fields: Fields, *, least: int = 0) -> Retry | None:
         on_error=block.texts("on_error"),
     )
     _check_patterns(block, retry.on_error)
-    block.finish()
+    block.finish(instead=instead)
     return retry
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from attune_cli.runtime.model.actions import WORKFLOW_RUNNER, ActionDefinition
 from attune_cli.runtime.model.automations import CancellationPolicy, WorkflowDefinition
@@ -10,9 +10,13 @@ from attune_cli.runtime.model.parameters import shown
 from attune_cli.runtime.model.refs import label_of
 from attune_cli.runtime.model.workflows.graph import MAX_ITERATIONS
 from attune_cli.runtime.model.workflows.task import LEGACY_CONDITIONS
+from attune_cli.runtime.packs.foreign_words import OF_RETRIES, OF_TASKS, OF_TRANSITIONS, OF_WORKFLOWS
 from attune_cli.runtime.packs.kinds.retry import read_retry
+from attune_cli.runtime.packs.workflow_shapes import members
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from attune_cli.runtime.model.actions import Json
     from attune_cli.runtime.packs.fields import Fields
     from attune_cli.runtime.packs.reading import Reading
@@ -55,7 +59,7 @@ def decode_workflow(
         version=fields.text("version"),
         parameters=action.parameters if action else fields.schema("parameters"),
         output=action.output if action else fields.schema("output"),
-        vars=fields.mapping("vars"),
+        vars=_decode_vars(fields),
         secret_vars=fields.texts("secret_vars"),
         tasks=tasks,
         output_map=fields.mapping("output_map") if fields.has("output_map") else None,
@@ -69,9 +73,20 @@ def decode_workflow(
     )
     fields.json("output_map")
     _check_whole(fields, workflow)
-    fields.finish(ignored={"__chart_meta__", *(OF_THE_ACTION if action else ())})
+    fields.finish(ignored={"__chart_meta__", *(OF_THE_ACTION if action else ())}, instead=OF_WORKFLOWS)
     reading.workflows.append((fields, workflow))
     return workflow
+
+
+def _decode_vars(fields: Fields) -> dict[str, Json]:
+    """Read the first values of variables; a list of them is another tool's."""
+    written = fields.json("vars")
+    if not isinstance(written, list):
+        return fields.mapping("vars")
+    fields.error(
+        f"'vars': expected a mapping of keys, got {shown(written)}", "vars", suggestion="leave out the '- '"
+    )
+    return {}
 
 
 def companion_action(workflow: WorkflowDefinition) -> ActionDefinition:
@@ -102,8 +117,11 @@ def _own_ref(fields: Fields, reading: Reading, default_name: str) -> str:
 def _decode_tasks(fields: Fields, reading: Reading, whose: str) -> tuple[dict[str, Json], ...]:
     """Check the tasks of a workflow, or of a parallel task, and return them as written with refs in full."""
     nested_in = fields.text("name") if fields.path else None
+    if not isinstance(fields.members.get("tasks"), list):
+        fields.items("tasks", suggestion="begin each task with '- name: NAME', its keys below")
+        return ()
     tasks = tuple(_decode_task(task, reading, nested_in) for task in fields.each("tasks"))
-    if fields.has("tasks") and not tasks:
+    if not tasks:
         fields.error(f"{whose} needs at least one task", "tasks")
     return tasks
 
@@ -119,12 +137,12 @@ def _decode_task(task: Fields, reading: Reading, nested_in: str | None) -> dict[
     own = _decode_parallel(task, reading) if _is_parallel(task) else _decode_run(task, reading)
     _check_join(task)
     task.integer("max_iterations", minimum=1, maximum=MAX_ITERATIONS)
-    task.seconds("delay")
+    seconds = {key: task.seconds(key, above_zero=key == "timeout") for key in ("delay", "timeout")}
     _check_following(task)
     for key in TASK_VALUES:
         task.json(key)
-    task.finish()
-    return {**task.members, **own}
+    task.finish(instead=OF_TASKS)
+    return {**task.members, **own, **{key: value for key, value in seconds.items() if value is not None}}
 
 
 def _is_parallel(task: Fields) -> bool:
@@ -147,13 +165,26 @@ def _decode_run(task: Fields, reading: Reading) -> dict[str, Json]:
     action = task.other_ref("action", reading.ref)
     reading.refer("action", action, task, "action", late=True)
     task.mapping("input")
-    task.seconds("timeout", above_zero=True)
-    read_retry(task, least=1)
+    retry = _decode_retry(task)
     for count in ("concurrency", "batch_size"):
         task.integer(count, minimum=1)
         if task.has(count) and not task.has("with_items"):
             task.warn(f"'{count}' has no effect without 'with_items'", count)
-    return {"action": action} if action else {}
+    return {**({"action": action} if action else {}), **retry}
+
+
+def _decode_retry(task: Fields) -> dict[str, Json]:
+    """Check the retries of a task and return them as written, with their times in seconds."""
+    written = task.json("retry")
+    if isinstance(written, int):
+        task.error(f"'retry': expected a mapping of keys, got {shown(written)}", "retry", suggestion=f"write retry: {{count: {written}}}")
+        return {}
+    retry = read_retry(task, least=1, instead=OF_RETRIES)
+    if retry is None or not isinstance(written, dict):
+        return {}
+    times = {"delay": retry.delay_seconds, "max_delay": retry.max_delay_seconds}
+    kept = cast("dict[str, Json]", written)
+    return {"retry": {**kept, **{key: value for key, value in times.items() if key in kept}}}
 
 
 def _refuse(task: Fields, keys: tuple[str, ...], reason: str) -> None:
@@ -175,7 +206,7 @@ def _check_join(task: Fields) -> None:
 
 
 def _check_following(task: Fields) -> None:
-    for transition in task.each("next"):
+    for transition in _transitions(task):
         _check_transition(transition)
     _check_publish(task)
     for legacy in LEGACY_TARGETS:
@@ -187,6 +218,17 @@ def _check_following(task: Fields) -> None:
             task.warn(f"'{key}' has no effect beside 'next'", key)
 
 
+def _transitions(task: Fields) -> Iterator[Fields]:
+    """Yield the mappings of `next`; names of tasks instead of them are told with what to write."""
+    written = task.json("next")
+    names = [written] if isinstance(written, str) else members(written)
+    if names and all(isinstance(name, str) for name in names):
+        meant = f"write next: [{{do: [{', '.join(names)}]}}]"
+        task.error(f"'next': expected a list of mappings, got {shown(written)}", "next", suggestion=meant)
+        return
+    yield from task.each("next")
+
+
 def _check_transition(transition: Fields) -> None:
     """Check one of `next`: `do` and `publish` are lists (domain.md 5.3)."""
     transition.json("when")
@@ -195,7 +237,7 @@ def _check_transition(transition: Fields) -> None:
     for index, target in enumerate(transition.items("do")):
         if not isinstance(target, str):
             transition.error(f"'do[{index}]': expected a task's name, got {shown(target)}", "do", index)
-    transition.finish(ignored={"label", "color"})
+    transition.finish(ignored={"label", "color"}, instead=OF_TRANSITIONS)
 
 
 def _check_publish(fields: Fields) -> None:
@@ -209,7 +251,7 @@ def _check_branch(branch: Fields) -> None:
     branch.json("when")
     branch.text("next")
     branch.flag("default")
-    branch.finish()
+    branch.finish(instead=OF_TRANSITIONS)
 
 
 # --- the whole ---
