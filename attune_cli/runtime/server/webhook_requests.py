@@ -1,7 +1,7 @@
 """Requests under the address of a webhook (api.md, webhooks), in front of all other routes.
 
-They come in floods, and what Starlette does for each costs as much as judging it: here a request is what the server
-hands over, and an answer is two messages.
+They come in floods, and what Starlette does for each is a good part of what they cost: here a request is what the
+server hands over, and an answer is two messages.
 """
 
 from __future__ import annotations
