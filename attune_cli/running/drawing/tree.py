@@ -51,14 +51,16 @@ class TreeDrawing:
         return [self.marks.text(line) for line in self._node(root, "", "", display_width(root.name))]
 
     def _node(self, node: Node, first: str, rest: str, names: int) -> Iterator[str]:
+        if self.one_line_each:
+            yield self._line(node, first, names)
+            yield from self._below(node.below, rest)
+            return
         style = status_style(node.status)
         mark = paint(self.marks.of(node.status), style, on=self.color)
         name = visible(node.name)
         gap = " " * max(2, names + 2 - display_width(name))
         room = max(_NARROWEST, self.width - display_width(first) - display_width(name) - len(gap) - 2)
-        texts = (
-            [cut(" · ".join(node.words), room)] if self.one_line_each else wrapped(node.words, room) or [""]
-        )
+        texts = wrapped(node.words, room) or [""]
         status, dot, others = visible(texts[0]).partition(" · ")
         shown = paint(status, style, on=self.color) + dot + others
         yield f"{first}{mark} {paint(name, 'bold', on=self.color)}{gap}{shown}".rstrip()
@@ -66,6 +68,23 @@ class TreeDrawing:
         for text in texts[1:]:
             yield f"{further:<{display_width(first) + 2 + display_width(name) + len(gap)}}{visible(text)}"
         yield from self._below(node.below, rest)
+
+    def _line(self, node: Node, first: str, names: int) -> str:
+        """Return a node in one line that is never wider than there is room: names give way first, then words."""
+        style = status_style(node.status)
+        lead = cut(first, max(1, self.width - 2))
+        room = self.width - display_width(lead) - 2
+        column = max(min(names, room // 2), 1)
+        name = cut(visible(node.name), column) if room > 1 else ""
+        left = room - column - 2
+        line = f"{lead}{paint(self.marks.of(node.status), style, on=self.color)}"
+        if name:
+            line += f" {paint(name, 'bold', on=self.color)}"
+        if left <= 1:
+            return line
+        gap = " " * (column + 2 - display_width(name))
+        status, dot, others = cut(visible(" · ".join(node.words)), left).partition(" · ")
+        return f"{line}{gap}{paint(status, style, on=self.color)}{dot}{others}".rstrip()
 
     def _below(self, nodes: Sequence[Node], rest: str) -> Iterator[str]:
         lines = self.marks.lines
