@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.clock import SECOND, parse_rfc3339
 from attune_cli.runtime.model.quantities import format_duration
-from attune_cli.table import display_width, paint, status_style, visible
+from attune_cli.table import cut, display_width, paint, status_style, visible
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _SHORTEST_BAR = 10
+_SHORTEST_NAME = 8
 _LONGEST_NAME = 24
 
 
@@ -35,7 +36,10 @@ class Timeline:
         begin = _instant(execution["started_at"]) or self.now
         end = max(begin + 1, _instant(execution["finished_at"]) or self.now)
         rows = list(_rows(execution["tasks"], ""))
-        names = min(_LONGEST_NAME, max((display_width(name) for name, _ in rows), default=0))
+        longest = max(
+            _SHORTEST_NAME, min(max(_LONGEST_NAME, self.width // 3), self.width - 12 - _SHORTEST_BAR)
+        )
+        names = min(longest, max((display_width(name) for name, _ in rows), default=0))
         room = max(_SHORTEST_BAR, self.width - names - 12)
         lines = [f"{'':<{names}}  {_axis((end - begin) / SECOND, room)}"]
         for name, task in rows:
@@ -45,7 +49,7 @@ class Timeline:
     def _line(self, name: str, task: Record, names: int, span: tuple[Instant, Instant], room: int) -> str:
         cells = [" "] * room
         self._fill(cells, task, span, "░")
-        for child in task["executions"]:
+        for child in _own(task):
             self._fill(cells, child, span, "█")
         if task["status"] == "skipped":
             took = "skipped"
@@ -54,7 +58,7 @@ class Timeline:
             took = format_duration((ended - (_instant(task["started_at"]) or ended)) / SECOND)
         style = status_style(task["status"])
         bar = paint("".join(cells), style, on=self.color)
-        shown = visible(name)
+        shown = cut(visible(name), names)
         return f"{shown}{' ' * max(0, names - display_width(shown))}  {bar}  {took}"
 
     def _fill(self, cells: list[str], record: Record, span: tuple[Instant, Instant], mark: str) -> None:
@@ -72,7 +76,8 @@ class Timeline:
 def _rows(tasks: list[Record], indent: str) -> Iterator[tuple[str, Record]]:
     """Yield what this run began, by name: each task, and below it those that it runs itself."""
     for task in tasks:
-        if task["origin"] is not None or (task["started_at"] is None and task["status"] != "skipped"):
+        is_kept = task["origin"] is not None and not _own(task)
+        if is_kept or (task["started_at"] is None and task["status"] != "skipped"):
             continue
         name = task["name"] if task["iteration"] == 1 else f"{task['name']} ({task['iteration']})"
         yield f"{indent}{name}", task
@@ -82,10 +87,21 @@ def _rows(tasks: list[Record], indent: str) -> Iterator[tuple[str, Record]]:
                 yield from _rows(child["tasks"], f"{indent}  ")
 
 
+def _own(task: Record) -> list[Record]:
+    """Return what ran for a task since it was begun: an earlier run may have done some of its items."""
+    begun = _instant(task["started_at"]) or 0
+    return [
+        one
+        for one in task["executions"]
+        if one["started_at"] is None or (_instant(one["started_at"]) or 0) >= begun
+    ]
+
+
 def _axis(seconds: float, room: int) -> str:
     """Return the scale: where it begins, its middle, and where it ends."""
     middle, end = format_duration(seconds / 2), format_duration(seconds)
-    axis = f"{'0':<{room // 2}}{middle}"
+    is_wide = room // 2 >= len(middle) + len(end)
+    axis = f"{'0':<{room // 2}}{middle}" if is_wide else "0"
     return f"{axis:<{room - len(end)}}{end}"
 
 
