@@ -240,7 +240,7 @@ def test_one_task_is_run_alone_with_its_input_and_nothing_that_follows(run: Run)
         "begin": "skipped", "each": "completed", "inner": "skipped", "last": "skipped",
     }  # fmt: skip
     failed = run("run", "workflow", "flow.main", "fail=true", "--only", "last", "--no-logs")
-    assert (failed.exit_code, "last: oops" in failed.stderr) == (1, True)
+    assert (failed.exit_code, "task 'last': oops" in failed.stderr) == (1, True)
 
 
 def test_what_one_task_needs_of_another_that_has_not_run_is_missing(run: Run) -> None:
@@ -258,7 +258,7 @@ tasks:
     failed = run("run", "workflow", str(path), "--only", "two")
     assert (
         failed.exit_code,
-        "two: input.message: {{ task.one.stdout }}: task.one.stdout is missing" in failed.stderr,
+        "task 'two': input.message: {{ task.one.stdout }}: task.one.stdout is missing" in failed.stderr,
     ) == (1, True)
     assert run("run", "workflow", str(path), "--only", "three").stdout == "three | none\n"
     misspelt = run("run", "workflow", str(path), "--only", "tow")
