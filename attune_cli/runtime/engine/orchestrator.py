@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.effort import Effort
     from attune_cli.runtime.model.entities import Outcome
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.store.database import Transaction
@@ -38,8 +39,11 @@ class Orchestrator(Protocol):
         """Let an action whose run ended with a question wait for the answer; False when it is no question."""
         ...
 
-    def advance(self, tx: Transaction, host: str, *, ownerless_too: bool) -> bool:
-        """Do a bounded part of what is due among what `host` owns (and nobody owns); tells whether there was any."""
+    def advance(self, tx: Transaction, host: str, *, ownerless_too: bool, effort: Effort) -> bool:
+        """Do a bounded part of what is due among what `host` owns (and nobody owns).
+
+        Tells whether there was any, and some of `effort` is left for more.
+        """
         ...
 
     def next_due(self, tx: Transaction, host: str, *, ownerless_too: bool) -> Instant | None:

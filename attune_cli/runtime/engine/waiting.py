@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.runtime.engine import limits
 from attune_cli.runtime.engine.admission import group_is_full
+from attune_cli.runtime.model.effort import Effort
 from attune_cli.runtime.store import admissions, workflows
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ class Waiting:
         """Move on what is due, round by round: what one of them begins may be one that waits itself."""
         if not admissions.any_waiting(tx, self._host, ownerless_too=self._ownerless_too):
             return
+        effort = Effort(limits.WORK_PER_TICK)
         for _ in range(limits.ORCHESTRATION_ROUNDS):
             begun = begins and self._begin(tx)
-            advanced = self._orchestrator.advance(tx, self._host, ownerless_too=self._ownerless_too)
-            if not begun and not advanced:
+            advanced = self._orchestrator.advance(
+                tx, self._host, ownerless_too=self._ownerless_too, effort=effort
+            )
+            if effort.is_spent or not (begun or advanced):
                 return
 
     def cancel(self, tx: Transaction, execution: Startable) -> None:

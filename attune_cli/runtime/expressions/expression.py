@@ -43,6 +43,8 @@ class Expression:
             raise ExpressionError("it cannot be computed") from None
         else:
             return result
+        finally:
+            run.tell()
 
 
 def read_expression(text: str, vocabulary: Vocabulary = RULES) -> Expression:

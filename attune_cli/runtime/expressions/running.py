@@ -30,6 +30,7 @@ class Run:
         self.seen: dict[str, Any] = {}
         self.secret = False
         self._work = 0
+        self._told = 0
 
     def charge(self, value: object, *, by_member: bool = False) -> None:
         """Count the work of going through a value; raises when it is too large or the work too much.
@@ -50,6 +51,11 @@ class Run:
         self._work += work
         if self._work > MAX_WORK:
             raise ExpressionError("this takes too much work")
+
+    def tell(self) -> None:
+        """Tell the scope of the work that was done since it was told last."""
+        self.scope.spent(self._work - self._told)
+        self._told = self._work
 
     def look(self, name: str, path: Sequence[str | int]) -> Json:
         """Return what a path leads to, or a Missing that names it."""

@@ -45,6 +45,10 @@ class Scope(Protocol):
         """Return what a function of the vocabulary gives here."""
         ...
 
+    def spent(self, work: int, /) -> None:
+        """Take note of work that was done with what it leads to."""
+        ...
+
 
 @immutable(kw_only=True)
 class RuleScope:
@@ -68,6 +72,9 @@ class RuleScope:
 
     def call(self, function: str, /) -> Json:
         raise LookupError(function)  # its vocabulary has none
+
+    def spent(self, work: int, /) -> None:
+        """How many expressions of rules one commit computes is bounded by their number (engine/limits.py)."""
 
 
 def in_pack(config: dict[str, Any], secrets: frozenset[str], path: Path) -> Found:

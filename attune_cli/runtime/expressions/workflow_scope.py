@@ -152,6 +152,9 @@ class WorkflowScope:
         }
         return answers[function]
 
+    def spent(self, work: int, /) -> None:
+        """Who computes step by step counts the work around this scope."""
+
 
 def _in(view: View, path: Path) -> Found:
     return Found(view.value, path, view.secrets)

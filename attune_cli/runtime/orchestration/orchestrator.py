@@ -10,6 +10,7 @@ from attune_cli.runtime.orchestration.workflows.workflows import Workflows
 if TYPE_CHECKING:
     from attune_cli.config import Settings
     from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.effort import Effort
     from attune_cli.runtime.model.entities import Outcome
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.store.database import Transaction
@@ -36,10 +37,11 @@ class Orchestration:
     def ask(self, tx: Transaction, execution: Startable, outcome: Outcome) -> bool:
         return self._inquiries.ask(tx, execution, outcome)
 
-    def advance(self, tx: Transaction, host: str, *, ownerless_too: bool) -> bool:
+    def advance(self, tx: Transaction, host: str, *, ownerless_too: bool, effort: Effort) -> bool:
         """Answers first: what they end, the workflows go on from in the same tick."""
         settled = self._inquiries.advance(tx, host, ownerless_too=ownerless_too)
-        return self._workflows.advance(tx, host, ownerless_too=ownerless_too) or settled
+        advanced = self._workflows.advance(tx, host, ownerless_too=ownerless_too, effort=effort)
+        return (advanced or settled) and not effort.is_spent
 
     def next_due(self, tx: Transaction, host: str, *, ownerless_too: bool) -> Instant | None:
         dues = (

@@ -203,6 +203,9 @@ class _Nothing:
     def call(self, function: str, /) -> Json:
         raise LookupError(function)
 
+    def spent(self, work: int, /) -> None:
+        """It is computed once."""
+
 
 def _constant(expression: Expression) -> Json:
     """Return the value of an expression that needs nothing to be known, or _UNKNOWN."""

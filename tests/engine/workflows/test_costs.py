@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from attune_cli.runtime.services.submission import Submission, submit
 from tests.engine.workflows.stage import WorkflowStage, good, task
 
 if TYPE_CHECKING:
@@ -80,3 +82,38 @@ def test_a_step_of_a_long_chain_costs_what_one_of_a_short_chain_does(tmp_path: P
     assert late < 1.2 * early
     go_on(10)
     assert stage.status(flow) == ["completed"]
+
+
+def test_expressions_that_take_much_work_are_spread_over_ticks_and_leave_others_their_turn(
+    tmp_path: Path,
+) -> None:
+    stage = WorkflowStage(tmp_path)
+    engine = stage.host(kind="daemon")
+    text = "x" * 500_000
+    costly = {"n": "{{ length(upper(lower(parameters.text))) }}"}
+    branches = [task(f"branch{number}", input=costly) for number in range(20)]
+    stage.workflow(
+        task("each", with_items=list(range(20)), concurrency=20, input=costly),
+        {"name": "both", "type": "parallel", "tasks": [task(f"in{n}", input=costly) for n in range(20)]},
+        *branches,
+        parameters={"text": {"type": "string"}},
+    )
+    stage.workflow(task("a"), ref="demo.light")
+    with stage.store.write(stage.clock.now()) as tx:
+        asked = (
+            Submission(action_ref="demo.flow", parameters={"text": text}),
+            Submission(action_ref="demo.light"),
+        )
+        heavy, light = (
+            submit(tx, one, settings=stage.settings, sealer=stage.sealer, host="a").id for one in asked
+        )
+    begun = [0]
+    while engine.next_due is None or engine.next_due <= stage.clock.now():
+        engine.tick()
+        begun.append(len(stage.runs.started))
+        if len(begun) == 4:
+            assert stage.tasks(light) == {"a": "running"}
+        if begun[-1] == 61:
+            break
+    assert max(after - before for before, after in pairwise(begun)) <= 20
+    assert set(stage.tasks(heavy).values()) == {"running"}

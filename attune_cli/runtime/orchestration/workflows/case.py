@@ -12,6 +12,7 @@ from attune_cli.runtime.store import workflows
 
 if TYPE_CHECKING:
     from attune_cli.config import Settings
+    from attune_cli.runtime.model.effort import Effort
     from attune_cli.runtime.orchestration.workflows.plans import Plan
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.executions import Startable
@@ -32,6 +33,7 @@ class Case:
         *,
         settings: Settings,
         sealer: Sealer,
+        effort: Effort,
     ) -> None:
         self.tx = tx
         self.execution = execution
@@ -42,11 +44,20 @@ class Case:
         self.settings = settings
         self.sealer = sealer
         results = Results(tx, self.id, plan.graph, sealer=sealer, max_result_bytes=settings.max_result_bytes)
-        self.surroundings = Surroundings(tx, execution, workflow, plan, results, sealer)
+        self.surroundings = Surroundings(tx, execution, workflow, plan, results, sealer, effort)
+        self.effort = effort
         self.begun: deque[TaskRow] = deque()
         """Tasks that run by their row, and have not been looked at since they do."""
-        self.left = TASKS_PER_ROUND
-        """Tasks that may still begin or end, and executions that may be made."""
+        self._left = TASKS_PER_ROUND
+
+    @property
+    def left(self) -> int:
+        """How many tasks may still begin or end, and executions may be made."""
+        return 0 if self.effort.is_spent else self._left
+
+    def take(self) -> None:
+        """Count one of them."""
+        self._left -= 1
 
     def fault(self, task: str, field: str, message: str) -> None:
         """Note what went wrong between tasks: the workflow fails when it has come to its end."""

@@ -111,7 +111,7 @@ class Following:
             triggered_by=row.name,
         )
         if begins:
-            self._case.left -= 1
+            self._case.take()
             self._case.begun.append(made)
         return not has_join
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from attune_cli.runtime.expressions.scope import Path
     from attune_cli.runtime.model.actions import Json
+    from attune_cli.runtime.model.effort import Effort
     from attune_cli.runtime.model.workflows.states import TaskStatus
     from attune_cli.runtime.orchestration.workflows.plans import Plan
     from attune_cli.runtime.orchestration.workflows.results import Results
@@ -46,8 +47,10 @@ class Surroundings:
         plan: Plan,
         results: Results,
         sealer: Sealer,
+        effort: Effort,
     ) -> None:
         self._tx = tx
+        self._effort = effort
         self._workflow = execution.id
         self._definition = plan.definition
         self._results = results
@@ -67,7 +70,7 @@ class Surroundings:
     def scope(self, item: View | None = None, index: int | None = None) -> StepScope:
         """Return what a task sees, or one of its items."""
         inner = replace(self._base, variables=self._variables_view(), item=item, index=index)
-        return StepScope(inner=inner, config=self._config)
+        return StepScope(inner=inner, config=self._config, effort=self._effort)
 
     def scope_after(self, row: TaskRow, status: TaskStatus) -> StepScope:
         """Return what the transitions of a task see that is over."""
@@ -77,7 +80,12 @@ class Surroundings:
             timed_out=status == "timed_out",
         )
         inner = replace(self._base, variables=self._variables_view(), ended=ended)
-        return StepScope(inner=inner, config=self._config, result=lambda path: self._results.of(row, path))
+        return StepScope(
+            inner=inner,
+            config=self._config,
+            effort=self._effort,
+            result=lambda path: self._results.of(row, path),
+        )
 
     def save_variables(self) -> int:
         """Write the variables down, those that may hold secrets sealed; returns their size in bytes."""
@@ -116,6 +124,7 @@ class StepScope:
 
     inner: WorkflowScope
     config: Callable[[], View]
+    effort: Effort
     result: Callable[[Path], Found | None] | None = None
 
     def find(self, name: str, path: Path, /) -> Found | None:
@@ -133,6 +142,9 @@ class StepScope:
 
     def call(self, function: str, /) -> Json:
         return self.inner.call(function)
+
+    def spent(self, work: int, /) -> None:
+        self.effort.spend(work)
 
 
 def _parameters(execution: Startable, sealer: Sealer) -> View:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.workflow_tasks import TaskRow
 
 
+_LAST = 1
+"""An instant that is over like all others, and comes after 0."""
+
+
 class Turn:
     """Does a bounded part; what is left is due at once."""
 
@@ -55,12 +59,13 @@ class Turn:
             return
         while self._case.left > 0 and (ready := self._following.ready()):
             for row in ready[: self._case.left]:
-                self._case.left -= 1
+                self._case.take()
                 workflow_tasks.begin(self._case.tx, row.id)
                 self._case.begun.append(row)
             self._begin_all()
         if self._case.left <= 0:
-            workflows.set_due(self._case.tx, self._case.id, 0)
+            # Others that are due have their turn before one that takes so much.
+            workflows.set_due(self._case.tx, self._case.id, _LAST if self._case.effort.is_spent else 0)
         elif not workflow_tasks.is_running(self._case.tx, self._case.id):
             self._ending.finish()
 
@@ -71,12 +76,27 @@ class Turn:
         if self._case.graph.tasks[row.name].type == "parallel":
             if row.origin is not None:
                 self._over(row)
+            elif not workflow_tasks.nested(self._case.tx, row.id):
+                self._begin(row)
             return  # otherwise the last of those nested in it says when it is over
+        if self._is_untouched(row):
+            if not self._case.workflow.is_paused:
+                self._begin(row)
+            return
         is_to_do = row.has_items and row.error is None and not self._is_kept(row)
         if is_to_do and self._begin_items(row):
             return
         if workflow_children.count_live(self._case.tx, row.id) == 0:
             self._over(row)
+
+    def _is_untouched(self, row: TaskRow) -> bool:
+        """Tell whether an earlier turn said of a task that it runs, and then had no room to begin it."""
+        return (
+            row.origin is None
+            and row.error is None
+            and not row.has_items
+            and workflow_children.next_item(self._case.tx, row.id) == 0
+        )
 
     def _is_kept(self, row: TaskRow) -> bool:
         """Tell whether a task was done in an earlier run, and only what follows it is not."""
@@ -102,7 +122,7 @@ class Turn:
         for place in places[: max(0, free)]:
             if self._case.left <= 0:
                 return True
-            self._case.left -= 1
+            self._case.take()
             try:
                 self._starter.start(
                     self._case,
@@ -132,7 +152,7 @@ class Turn:
             self._end(row, together(child.task_status for child in ended))
 
     def _end(self, row: TaskRow, status: TaskStatus, error: dict[str, str] | None = None) -> None:
-        self._case.left -= 1
+        self._case.take()
         workflow_tasks.end(self._case.tx, row.id, status, error=error)
         if row.within is None:
             self._following.follow(row, status)
@@ -145,7 +165,8 @@ class Turn:
     # --- what begins
 
     def _begin_all(self) -> None:
-        while self._case.begun:
+        """Begin what has become ready; what there is no room for is begun in the next turn."""
+        while self._case.begun and not self._case.effort.is_spent:
             self._begin(self._case.begun.popleft())
 
     def _begin(self, row: TaskRow) -> None:
@@ -175,7 +196,7 @@ class Turn:
                 triggered_by=row.name,
                 within=row.id,
             )
-            self._case.left -= 1
+            self._case.take()
             self._case.begun.append(made)
         if not ready.task.tasks:
             self._end(row, TaskStatus.COMPLETED)

@@ -21,6 +21,7 @@ from attune_cli.runtime.store import executions, workflow_tasks, workflows
 if TYPE_CHECKING:
     from attune_cli.config import Settings
     from attune_cli.runtime.clock import Instant
+    from attune_cli.runtime.model.effort import Effort
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.store.database import Transaction
     from attune_cli.runtime.store.executions import Startable
@@ -61,25 +62,27 @@ class Workflows:
     def end_ownerless(self, tx: Transaction) -> None:
         end_ownerless(tx)
 
-    def advance(self, tx: Transaction, host: str, *, ownerless_too: bool) -> bool:
+    def advance(self, tx: Transaction, host: str, *, ownerless_too: bool, effort: Effort) -> bool:
         """Move on what is due; one that cannot be moved on fails, alone."""
         found = workflows.due(tx, host, ownerless_too=ownerless_too, limit=WORKFLOWS_PER_ROUND)
         for execution in found:
+            if effort.is_spent:
+                return False
             # Whoever was moved on before it in this round may have ended it.
             current = executions.startable(tx, execution.id)
             if current is not None and not current.status.is_terminal:
-                self._advance_one(tx, current, host)
-        return bool(found)
+                self._advance_one(tx, current, host, effort)
+        return bool(found) and not effort.is_spent
 
     def next_due(self, tx: Transaction, host: str, *, ownerless_too: bool) -> Instant | None:
         return workflows.next_due(tx, host, ownerless_too=ownerless_too)
 
-    def _advance_one(self, tx: Transaction, execution: Startable, host: str) -> None:
+    def _advance_one(self, tx: Transaction, execution: Startable, host: str, effort: Effort) -> None:
         if execution.host is None and executions.set_host(tx, execution, host):
             execution = replace(execution, host=host)
         try:
             with tx.savepoint():
-                self._turn(tx, execution)
+                self._turn(tx, execution, effort)
         except (AttuneError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
             if not tx.alive:
                 raise
@@ -87,10 +90,10 @@ class Workflows:
             give_up(tx, execution.id, "workflow_faulty", message)
             workflows.set_due(tx, execution.id, 0)
 
-    def _turn(self, tx: Transaction, execution: Startable) -> None:
+    def _turn(self, tx: Transaction, execution: Startable, effort: Effort) -> None:
         state = workflows.get(tx, execution.id)
         if state is None:
             return
         plan = self._plans.of(tx, execution.job)
-        case = Case(tx, execution, state, plan, settings=self._settings, sealer=self._sealer)
+        case = Case(tx, execution, state, plan, settings=self._settings, sealer=self._sealer, effort=effort)
         Turn(case, self._starter).go()
