@@ -35,6 +35,20 @@ def test_what_is_old_and_over_is_forgotten(tmp_path: Path) -> None:
     assert stage.all_ids() == [1]
 
 
+def test_conditions_that_take_much_work_are_spread_over_ticks(tmp_path: Path) -> None:
+    stage = ReactionStage(tmp_path)
+    stage.rule("costly", conditions="{{ length(upper(lower(event.payload.text))) > 1 }}")
+    stage.rule("dear", conditions="{{ length(upper(lower(event.payload.text))) > 2 }}")
+    for _ in range(20):
+        stage.store_event(payload={"text": "x" * 500_000})
+    judged = [0]
+    while judged[-1] < 40:
+        stage.engines["a"].tick()
+        judged.append(len(stage.verdicts()))
+        assert judged[-2] < judged[-1] <= judged[-2] + 20
+    assert set(stage.outcomes()) == {"fired"}
+
+
 def test_what_waits_is_never_forgotten(tmp_path: Path) -> None:
     stage = ReactionStage(tmp_path, retention_seconds=DAY)
     stage.trigger("demo.up")

@@ -19,8 +19,8 @@ TASKS_PER_ROUND = 40
 """Tasks of one workflow that end or begin in one round, and executions made for them: a loop that spins waits too."""
 
 WORK_PER_TICK = 16 * 1024 * 1024
-"""What the expressions of workflows may go through in one commit, in characters: some second at the worst, while others
-wait to write."""
+"""What the expressions of workflows, and those of rules, may go through in one commit, in characters: some second at
+the worst, while others wait to write."""
 
 FAULTS_KEPT = 100
 """What went wrong between the tasks of one workflow, as far as it is kept: a loop may do it again and again."""

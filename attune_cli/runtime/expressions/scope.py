@@ -50,6 +50,10 @@ class Scope(Protocol):
         ...
 
 
+def _ignore(_work: int) -> None:
+    pass
+
+
 @immutable(kw_only=True)
 class RuleScope:
     """One event as seen by one rule."""
@@ -64,6 +68,8 @@ class RuleScope:
     """`timestamp`, and `rule` with `id` and `ref`."""
     key: Callable[[str], Found]
     """Return a key, in the clear; raises LookupError when there is none."""
+    spend: Callable[[int], object] = _ignore
+    """Told of the work that was done."""
 
     def find(self, name: str, path: Path, /) -> Found | None:
         if name == "pack":
@@ -74,7 +80,7 @@ class RuleScope:
         raise LookupError(function)  # its vocabulary has none
 
     def spent(self, work: int, /) -> None:
-        """How many expressions of rules one commit computes is bounded by their number (engine/limits.py)."""
+        self.spend(work)
 
 
 def in_pack(config: dict[str, Any], secrets: frozenset[str], path: Path) -> Found:

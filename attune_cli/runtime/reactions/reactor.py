@@ -10,7 +10,9 @@ from attune_cli.runtime.engine.limits import (
     STARTED_WAITING_PER_TICK,
     SWEEP_SECONDS,
     VERDICTS_PER_TICK,
+    WORK_PER_TICK,
 )
+from attune_cli.runtime.model.effort import Effort
 from attune_cli.runtime.reactions import platform_events, timers
 from attune_cli.runtime.reactions.enforcing import Starter
 from attune_cli.runtime.reactions.rulebook import RuleBook
@@ -49,6 +51,7 @@ class Reactions:
 
     def react(self, tx: Transaction) -> Instant | None:
         """Do a bounded part of what is there to do; see the protocol."""
+        self._book.effort = Effort(WORK_PER_TICK)
         left = self._follow_rules(tx, rule_index.version(tx))
         left |= self._fires_timers and timers.fire_due(tx)
         left |= platform_events.observe(tx, self._wanted)
@@ -101,7 +104,7 @@ class Reactions:
         most = VERDICTS_PER_TICK
         for event in pending:
             judged = self._writer.judge_event(tx, event, most=most)
-            if judged is None or judged >= most:
+            if judged is None or judged >= most or self._book.effort.is_spent:
                 return True
             most -= judged
         return len(waiting) == EVENTS_PER_TICK

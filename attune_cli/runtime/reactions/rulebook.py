@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from attune_cli.runtime.engine.limits import WORK_PER_TICK
 from attune_cli.runtime.expressions.conditions import read_conditions
 from attune_cli.runtime.expressions.templates import read_template
 from attune_cli.runtime.model.automations import RuleDefinition
 from attune_cli.runtime.model.definitions import PackManifest
+from attune_cli.runtime.model.effort import Effort
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.services import pack_config
 from attune_cli.runtime.services.submission import pin
@@ -93,6 +95,8 @@ class RuleBook:
     """The rules of one database. It holds what it has read until `refresh` finds that rules have changed."""
 
     def __init__(self, sealer: Sealer) -> None:
+        self.effort = Effort(WORK_PER_TICK)
+        """What the expressions of all rules may still do in this tick."""
         self._sealer = sealer
         self._version = -1
         self._ready: dict[int, tuple[dict[str, Any], Rule]] = {}

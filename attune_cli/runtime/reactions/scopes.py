@@ -33,6 +33,7 @@ def scope_of(tx: Transaction, book: RuleBook, rule: Rule, event: Event, sealer: 
         secret_config=config.secret,
         system={"timestamp": rfc3339(tx.now), "rule": {"id": rule.id, "ref": rule.ref}},
         key=_reader(tx, rule.definition, sealer),
+        spend=book.effort.spend,
     )
 
 

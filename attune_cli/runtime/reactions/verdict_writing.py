@@ -40,9 +40,13 @@ class VerdictWriter:
         concerned = self._concerned(tx, event)
         done = verdicts.rules_that_judged(tx, event.id) if concerned else ()
         left = [rule for rule in concerned if rule.id not in done]
+        judged = 0
         for rule in left[:most]:
+            if judged and self._book.effort.is_spent:
+                break
             self._judge(tx, rule, event)
-        if len(left) > most:
+            judged += 1
+        if judged < len(left):
             return None
         events.mark_judged(tx, event.id)
         return len(left)
