@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attune_cli.runtime.model.actions import Retry
-from attune_cli.runtime.model.automations import After, Unless
+from attune_cli.runtime.model.actions import WORKFLOW_RUNNER, ActionDefinition, Retry
+from attune_cli.runtime.model.automations import After, Unless, WorkflowDefinition
 from tests.engine.stage import BAD, GOOD
 
 if TYPE_CHECKING:
+    from attune_cli.runtime.model.automations import RuleMode
     from tests.reactions.stage import ReactionStage
 
 ERRORS = [{"field": "severity", "operator": "equals", "value": "error"}]
@@ -46,6 +47,33 @@ def test_queued_runs_one_after_the_other_in_order(stage: ReactionStage) -> None:
     for execution in (1, 2, 3, 4):
         stage.finish(execution, BAD if execution == 2 else GOOD)
     assert stage.parameters() == [{"n": number} for number in range(4)]
+
+
+@pytest.mark.parametrize("mode", ["queued", "replace"])
+def test_the_end_of_a_workflow_gives_the_next_run_of_its_rule_its_turn_at_once(
+    stage: ReactionStage, mode: RuleMode
+) -> None:
+    tasks = ({"name": "a", "action": "demo.job"},)
+    stage.define("workflow", WorkflowDefinition(ref="demo.flow", pack_ref="demo", version="1", tasks=tasks))
+    stage.define("action", ActionDefinition(ref="demo.flow", pack_ref="demo", runner_type=WORKFLOW_RUNNER))
+    stage.rule(mode=mode, action_ref="demo.flow")
+    stage.emit()
+    stage.emit()
+    assert stage.runs.started == [2]
+    stage.finish(2)
+    assert stage.runs.started == [2, 4]
+    assert [one.status for one in stage.enforcements()] == ["processed", "processed"]
+
+
+def test_a_queued_run_that_is_cancelled_before_it_starts_gives_the_next_one_its_turn(
+    stage: ReactionStage,
+) -> None:
+    stage.engines["a"].drain()
+    stage.rule(mode="queued")
+    stage.emit()
+    stage.emit()
+    stage.cancel(1)
+    assert stage.status(1, 2) == ["cancelled", "requested"]
 
 
 def test_a_queued_run_waits_for_the_retries_of_the_one_before(stage: ReactionStage) -> None:

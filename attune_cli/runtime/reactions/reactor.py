@@ -68,7 +68,10 @@ class Reactions:
         return min(due for due in dues if due is not None)
 
     def has_news(self, tx: Transaction) -> bool:
-        return bool(self._wanted) and platform_events.has_news(tx, self._wanted)
+        """What ended behind this stage (workflows, what was cancelled) may concern rules, or be what one waits for."""
+        if self._wanted and platform_events.has_news(tx, self._wanted):
+            return True
+        return bool(enforcements.first_in_line(tx, limit=1))
 
     def judge_now(self, tx: Transaction, event_id: int) -> None:
         """Judge one event in this transaction, whatever else waits: it is over before another host can see it."""
