@@ -50,6 +50,7 @@ class Newest(Options):
     after: Annotated[int | None, Option("--after", metavar="ID", max=2**62, help="Go on below this id.")] = (
         None
     )
+    count: Annotated[bool, Option("--count", help="Print only how many.")] = False
     fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False
 
     @property

@@ -53,10 +53,9 @@ def list_enforcements(
     since: Annotated[
         str | None, Option("--since", metavar="T", help="Created since: 24h, 2026-05-01, RFC 3339.")
     ] = None,
-    count: Annotated[bool, Option("--count", help="Print how many there are.")] = False,
 ) -> None:
     """List decisions, newest first, and the executions they led to."""
-    from attune_cli.running.history import count_all, list_all
+    from attune_cli.running.history import list_newest
     from attune_cli.running.listing import read_time
     from attune_cli.running.naming import named
     from attune_cli.running.options import one_of
@@ -69,17 +68,13 @@ def list_enforcements(
         rule_ref=rule, trigger_ref=trigger, event=event, status=status, since=read_time("--since", since),
         before_id=newest.after,
     )  # fmt: skip
-    meant = named(rule=rule, trigger=trigger)
-    if count:
-        count_all(context, lambda tx: enforcements.count(tx, wanted), meant=meant)
-        return
-    list_all(
+    list_newest(
         context,
+        newest,
         lambda tx, rows: found(tx, wanted, limit=rows),
+        lambda tx: enforcements.count(tx, wanted),
         COLUMNS,
-        limit=newest.most,
-        fail_empty=newest.fail_empty,
-        meant=meant,
+        meant=named(rule=rule, trigger=trigger),
     )
 
 

@@ -69,10 +69,9 @@ def list_events(
     ] = None,
     until: Annotated[str | None, Option("--until", metavar="T", help="Created until.")] = None,
     unmatched: Annotated[bool, Option("--unmatched", help="Only those that no rule acts on.")] = False,
-    count: Annotated[bool, Option("--count", help="Print how many there are.")] = False,
 ) -> None:
     """List events, newest first, with how many rules each concerned and how many act on it."""
-    from attune_cli.running.history import count_all, list_all
+    from attune_cli.running.history import list_newest
     from attune_cli.running.listing import read_time
     from attune_cli.running.naming import named
     from attune_cli.runtime.services.event_history import list_events as found
@@ -82,17 +81,13 @@ def list_events(
         trigger_ref=trigger, judged_by=rule, source=source, since=read_time("--since", since),
         until=read_time("--until", until), unmatched=unmatched, before_id=newest.after,
     )  # fmt: skip
-    meant = named(rule=rule, trigger=trigger)
-    if count:
-        count_all(context, lambda tx: events.count(tx, wanted), meant=meant)
-        return
-    list_all(
+    list_newest(
         context,
+        newest,
         lambda tx, rows: found(tx, wanted, limit=rows),
+        lambda tx: events.count(tx, wanted),
         COLUMNS,
-        limit=newest.most,
-        fail_empty=newest.fail_empty,
-        meant=meant,
+        meant=named(rule=rule, trigger=trigger),
     )
 
 

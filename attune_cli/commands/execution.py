@@ -89,7 +89,6 @@ def list_executions(
     reverse: Annotated[
         bool, Option("--reverse", help="Oldest first, or the sort the other way round.")
     ] = False,
-    count: Annotated[bool, Option("--count", help="Print only how many.")] = False,
 ) -> None:
     """List executions, newest first."""
     from attune_cli.running.listing import ListOptions, show_list
@@ -99,7 +98,7 @@ def list_executions(
         until=until, label=label, parent=parent, root=root, result=result, limit=newest.most, after=newest.after,
         sort=sort, reverse=reverse,
     )  # fmt: skip
-    show_list(context, options, COLUMNS, count=count, fail_empty=newest.fail_empty)
+    show_list(context, options, COLUMNS, count=newest.count, fail_empty=newest.fail_empty)
 
 
 @app.command(

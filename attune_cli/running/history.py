@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from attune_cli.context import Context
+    from attune_cli.options import Newest
     from attune_cli.output import Column, Section
     from attune_cli.runtime.model.notices import Subjects
     from attune_cli.runtime.services.records import Record
@@ -51,8 +52,19 @@ def list_all(
         context.out.note(f"there are more: --all{further}")
 
 
-def count_all(context: Context, count: Callable[[Transaction], int], *, meant: Subjects) -> None:
-    """Print how many records there are, whatever a list would show of them."""
+def list_newest(
+    context: Context,
+    newest: Newest,
+    find: Callable[[Transaction, int], list[Record]],
+    count: Callable[[Transaction], int],
+    columns: Sequence[Column],
+    *,
+    meant: Subjects,
+) -> None:
+    """Print what `list_all` prints, or how many there are, however many rows are asked for."""
+    if not newest.count:
+        list_all(context, find, columns, limit=newest.most, fail_empty=newest.fail_empty, meant=meant)
+        return
     store = open_store_for_reading(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
         number = count(tx)

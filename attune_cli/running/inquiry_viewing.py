@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attune_cli.running.history import list_all, show_all
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.inquiries import InquiryFilter
 
 
-def settle(context: Context) -> None:
+def _settle(context: Context) -> None:
     """Close what ran out of time while nobody ran it: it would be shown as if it waited."""
     if os.access(context.home.database, os.W_OK):
         store = open_store(context.home, context.settings)
@@ -32,9 +33,7 @@ def settle(context: Context) -> None:
 
 def list_inquiries(context: Context, wanted: InquiryFilter, *, limit: int | None, fail_empty: bool) -> None:
     """Print the inquiries that are meant."""
-    from dataclasses import replace
-
-    settle(context)
+    _settle(context)
     list_all(
         context,
         lambda tx, count: inquiries.list_inquiries(tx, replace(wanted, limit=count))[0],
@@ -56,6 +55,6 @@ def show_inquiries(context: Context, words: Sequence[str]) -> None:
             ownerless.extend(tops_nobody_runs(tx, context, [record["execution"]]))
         return record
 
-    settle(context)
+    _settle(context)
     show_all(context, words, find, COLUMNS, SHOWN, SECTIONS)
     tell_nobody_runs(context, dict.fromkeys(ownerless))
