@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -239,6 +240,21 @@ def test_a_supervisor_that_never_started_can_be_closed(tmp_path: Path) -> None:
     supervisor.close()
     supervisor.close()
     assert open_descriptors() == before
+
+
+def test_one_that_hears_of_its_end_before_it_is_rung_for_is_closed_all_the_same(tmp_path: Path) -> None:
+    supervisor = Supervisor(journal=tmp_path / "journal", clock=SystemClock(), report=lambda _end: None)
+
+    class TakenAtOnce(deque[Any]):
+        def append(self, command: object) -> None:
+            super().append(command)
+            os.write(supervisor._wake_writer, b"\0")
+            supervisor._thread.join(0.2)
+
+    supervisor._commands = TakenAtOnce()
+    supervisor.start()
+    supervisor.close()
+    assert not supervisor._thread.is_alive()
 
 
 def test_a_listener_that_fails_does_not_stop_the_next_run(

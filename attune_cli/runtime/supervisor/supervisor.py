@@ -109,13 +109,13 @@ class Supervisor:
     def close(self) -> None:
         """Kill what still runs (reported as cancelled), reap everything, and end the thread."""
         with self._lock:
-            if not self._closed:
-                self._closed = True
+            is_first, self._closed = not self._closed, True
+            if is_first:
                 self._submit(_Close())
-                if self._thread.ident is None:
-                    self._dispose()
         if self._thread.ident is not None:
             self._thread.join()
+        elif is_first:
+            self._dispose()
 
     def leave(self) -> None:
         """Close, and remove the journal unless somebody may yet come for an end in it."""
@@ -233,5 +233,6 @@ class Supervisor:
         self._selector.close()
         self._drain.close()
         self._journal.close()
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
+        with self._lock:  # whoever told us to close may not have rung yet
+            os.close(self._wake_reader)
+            os.close(self._wake_writer)
