@@ -314,6 +314,16 @@ def items(tx: Transaction, task_id: int) -> tuple[list[Any], bytes | None]:
     return json.loads(row[0]), row[1]
 
 
+def began_in_midst(tx: Transaction, workflow: int) -> bool:
+    """Tell whether a workflow was begun at a task, or where an earlier run of it failed."""
+    row = tx.execute(
+        """SELECT EXISTS (SELECT 1 FROM workflow_task WHERE workflow = ?
+             AND (origin IS NOT NULL OR (status = 'skipped' AND started IS NULL)))""",
+        (workflow,),
+    ).fetchone()
+    return bool(row[0])
+
+
 def count_items(tx: Transaction, task_id: int) -> int:
     """Return how many things a task is done with: 1 where it is done once."""
     row = tx.execute(

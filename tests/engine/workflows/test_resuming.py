@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from attune_cli.errors import ConflictError, UsageError
+from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.services import executions as services
 from attune_cli.runtime.services.reruns import rerun
 from attune_cli.runtime.services.submission import submit
@@ -189,6 +190,32 @@ def test_a_run_whose_kept_results_were_pruned_is_refused_and_names_their_tasks(s
     with pytest.raises(ConflictError, match=r"\(a, each\)"):
         again(stage, flow)
     assert stage.all_ids() == [before[0], before[-1]]
+
+
+@pytest.mark.parametrize("how", ["begin_at", "from_failed"])
+def test_a_workflow_begun_in_its_midst_that_is_tried_again_goes_on_where_it_failed(
+    stage: WorkflowStage, how: str
+) -> None:
+    tasks = (task("a", "b"), task("b", "c"), task("c"))
+    stage.workflow(*tasks)
+    if how == "begin_at":
+        stage.workflow(*tasks, retry=Retry(count=1))
+        flow = stage.begin(begin_at="b")
+    else:
+        first = stage.begin()
+        stage.ends(first, "a")
+        stage.ends(first, "b", bad())
+        stage.workflow(*tasks, retry=Retry(count=1))
+        flow = again(stage, first)
+    stage.ends(flow, "b")
+    stage.ends(flow, "c", bad())
+    second = stage.row(flow).next_attempt
+    assert second is not None
+    stage.settle()
+    assert stage.tasks(second)["c"] == "running"
+    assert [stage.children(second, name) for name in "ab"] == [[], []]
+    stage.ends(second, "c")
+    assert stage.status(flow, second) == ["failed", "completed"]
 
 
 def test_a_copy_leaves_no_task_open_and_its_workflows_can_go_on_from_there(stage: WorkflowStage) -> None:

@@ -18,6 +18,7 @@ from attune_cli.runtime.services.workflow_cancelling import (
     settle_tasks,
 )
 from attune_cli.runtime.services.workflow_causes import cause_among
+from attune_cli.runtime.services.workflow_resuming import take_over
 from attune_cli.runtime.store import executions, workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
@@ -87,8 +88,18 @@ class Ending:
     def _end_with(self, outcome: Outcome) -> None:
         workflows.set_due(self._case.tx, self._case.id, None)
         current = executions.startable(self._case.tx, self._case.id)
-        if current is not None:
-            end(self._case.tx, current, outcome, self._case.plan.job.action.retry)
+        if current is not None and end(self._case.tx, current, outcome, self._case.plan.job.action.retry):
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Let the next attempt at a workflow that began in its midst go on where this one failed.
+
+        From the beginning it would do what somebody wanted left out, or kept.
+        """
+        ended = executions.get(self._case.tx, self._case.id)
+        following = None if ended is None else ended.next_attempt
+        if following is not None and workflow_tasks.began_in_midst(self._case.tx, self._case.id):
+            take_over(self._case.tx, following, self._case.graph, self._case.id)
 
 
 def give_up(tx: Transaction, workflow: int, kind: str, message: str, *, timed_out: bool = False) -> None:
