@@ -27,7 +27,7 @@ from attune_cli.runtime.model.variables import secret_values
 from attune_cli.runtime.services.containers import in_container
 from attune_cli.runtime.services.people import login
 from attune_cli.runtime.services.records import execution_record
-from attune_cli.runtime.services.submission import Submission, complete, pin, submit
+from attune_cli.runtime.services.submission import Submission, complete, invalid_parameters, pin, submit
 from attune_cli.runtime.store import executions
 from attune_cli.runtime.store.sealing import Sealer
 from attune_cli.runtime.supervisor.mask import SHORTEST_SECRET_BYTES as SHORTEST_MASKED
@@ -179,14 +179,7 @@ def _invalid(action: ActionDefinition, reader: ParameterReader) -> UsageError:
     told |= {name for name, leaf in action.parameters.items() if leaf.get("secret") is True}
     _, more = complete(action, reader.values)
     found = [*reader.faults, *(fault for fault in more if fault.path not in told)]
-    faults = sorted(found, key=lambda fault: fault.path)
-    count = "1 parameter" if len(faults) == 1 else f"{len(faults)} parameters"
-    return UsageError(
-        f"{count} of {action.ref} {'is' if len(faults) == 1 else 'are'} invalid",
-        code="invalid_params",
-        details=faults,
-        hint=f"attune run action {action.ref} --help",
-    )
+    return invalid_parameters(action, sorted(found, key=lambda fault: fault.path))
 
 
 # --- who runs it

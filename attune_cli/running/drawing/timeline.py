@@ -20,6 +20,9 @@ Record = dict[str, Any]
 _SHORTEST_BAR = 10
 _SHORTEST_NAME = 8
 _LONGEST_NAME = 24
+"""Of a name on a terminal that is not wide: on others it may take a third of the line."""
+_AROUND_BAR = 12
+"""Cells of a line that neither name nor bar takes: the gaps, and how long it took."""
 
 
 @immutable(kw_only=True)
@@ -36,11 +39,10 @@ class Timeline:
         begin = _instant(execution["started_at"]) or self.now
         end = max(begin + 1, _instant(execution["finished_at"]) or self.now)
         rows = list(_rows(execution["tasks"], ""))
-        longest = max(
-            _SHORTEST_NAME, min(max(_LONGEST_NAME, self.width // 3), self.width - 12 - _SHORTEST_BAR)
-        )
+        wanted = max(_LONGEST_NAME, self.width // 3)
+        longest = max(_SHORTEST_NAME, min(wanted, self.width - _AROUND_BAR - _SHORTEST_BAR))
         names = min(longest, max((display_width(name) for name, _ in rows), default=0))
-        room = max(_SHORTEST_BAR, self.width - names - 12)
+        room = max(_SHORTEST_BAR, self.width - names - _AROUND_BAR)
         lines = [f"{'':<{names}}  {_axis((end - begin) / SECOND, room)}"]
         for name, task in rows:
             lines.append(self._line(name, task, names, (begin, end), room))
@@ -90,11 +92,7 @@ def _rows(tasks: list[Record], indent: str) -> Iterator[tuple[str, Record]]:
 def _own(task: Record) -> list[Record]:
     """Return what ran for a task since it was begun: an earlier run may have done some of its items."""
     begun = _instant(task["started_at"]) or 0
-    return [
-        one
-        for one in task["executions"]
-        if one["started_at"] is None or (_instant(one["started_at"]) or 0) >= begun
-    ]
+    return [one for one in task["executions"] if (_instant(one["started_at"]) or begun) >= begun]
 
 
 def _axis(seconds: float, room: int) -> str:

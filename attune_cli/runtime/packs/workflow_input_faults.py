@@ -83,12 +83,12 @@ def _faults_of_handed_on(
 
 
 def _within(steps: Steps, fault: Detail, action: ActionDefinition) -> Fault:
-    said = fault.message
+    said, place = fault.message, (*steps, "input", *_steps_of(fault.path))
     if fault.path not in action.parameters and said.endswith(action.ref):
         said += f"; it takes {_named(action)}"
     if isinstance(fault.value, str) and said.startswith("expected ") and _reads_as(said, fault.value):
-        return fault_at((*steps, "input", *_steps_of(fault.path)), f"{said}, got '{fault.value}'; did you mean {fault.value}?")
-    return fault_at((*steps, "input", *_steps_of(fault.path)), said, value=fault.value)
+        return fault_at(place, f"{said}, got '{fault.value}'; did you mean {fault.value}?")
+    return fault_at(place, said, value=fault.value)
 
 
 def _reads_as(wanted: str, text: str) -> bool:

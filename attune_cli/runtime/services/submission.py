@@ -32,7 +32,7 @@ from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from attune_cli.config import Settings
     from attune_cli.errors import AttuneError
@@ -333,13 +333,7 @@ def check_parameters(
     """Return the parameters whole: keys and defaults filled in, checked; raises with every fault together."""
     values, faults = complete(action, _fill_from_keys(tx, action, given, sealer))
     if faults:
-        count = "1 parameter" if len(faults) == 1 else f"{len(faults)} parameters"
-        raise UsageError(
-            f"{count} of {action.ref} {'is' if len(faults) == 1 else 'are'} invalid",
-            code="invalid_params",
-            details=faults,
-            hint=f"attune run action {action.ref} --help",
-        )
+        raise invalid_parameters(action, faults)
     size = len(json.dumps(values, ensure_ascii=False).encode())
     if size > settings.max_parameters_bytes:
         raise UsageError(
@@ -348,6 +342,17 @@ def check_parameters(
             hint="attune config set max_parameters_bytes 4MiB",
         )
     return values
+
+
+def invalid_parameters(action: ActionDefinition, faults: Sequence[Detail]) -> UsageError:
+    """Return the refusal of parameters, with all their faults."""
+    count = "1 parameter" if len(faults) == 1 else f"{len(faults)} parameters"
+    return UsageError(
+        f"{count} of {action.ref} {'is' if len(faults) == 1 else 'are'} invalid",
+        code="invalid_params",
+        details=faults,
+        hint=f"attune run action {action.ref} --help",
+    )
 
 
 def complete(action: ActionDefinition, given: dict[str, Any]) -> tuple[dict[str, Any], list[Detail]]:
