@@ -108,8 +108,11 @@ def test_what_the_server_refuses_or_never_ends_is_told(
 
 
 def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match=r"http://127\.0\.0\.1:9/demo\.zip cannot be fetched: "):
+    with pytest.raises(
+        UnavailableError, match=r"http://127\.0\.0\.1:9/demo\.zip cannot be fetched: "
+    ) as caught:
         fetch("http://127.0.0.1:9/demo.zip?token=x", tmp_path)
+    assert caught.value.hint == "curl -fLI http://127.0.0.1:9/demo.zip"
 
 
 def test_a_version_of_an_archive_cannot_be_asked_for(address: str, tmp_path: Path) -> None:

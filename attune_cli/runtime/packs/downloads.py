@@ -50,7 +50,7 @@ def download(url: str, folder: Path) -> Path:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = without_password(str(error)).replace(url, shown(url)) or "no answer in time"
         raise UnavailableError(
-            f"{shown(url)} cannot be fetched: {reason}", code="fetch_failed"
+            f"{shown(url)} cannot be fetched: {reason}", code="fetch_failed", hint=_hint(url)
         ) from error
     return file
 
@@ -59,10 +59,14 @@ def _check(url: str, answer: httpx.Response) -> None:
     if answer.is_success:
         return
     said = f"{shown(url)}: the server answered {answer.status_code} {answer.reason_phrase}"
-    hint = f"curl -fLI {shown(url)}"
     if answer.status_code in _MISSING:
-        raise NotFoundError(said, code="unknown_archive", hint=hint)
-    raise RunFailedError(said, code="fetch_failed", hint=hint)
+        raise NotFoundError(said, code="unknown_archive", hint=_hint(url))
+    raise RunFailedError(said, code="fetch_failed", hint=_hint(url))
+
+
+def _hint(url: str) -> str:
+    """Return the command that shows what the server says."""
+    return f"curl -fLI {shown(url)}"
 
 
 def _keep(url: str, answer: httpx.Response, file: Path) -> None:
@@ -76,5 +80,7 @@ def _keep(url: str, answer: httpx.Response, file: Path) -> None:
                 raise RunFailedError(f"{shown(url)} is larger than {limit} MiB", code="archive_refused")
             if monotonic_seconds() > deadline:
                 raise UnavailableError(
-                    f"{shown(url)} was not there in {FETCH_SECONDS:.0f} s", code="fetch_failed"
+                    f"{shown(url)} was not there in {FETCH_SECONDS:.0f} s",
+                    code="fetch_failed",
+                    hint=_hint(url),
                 )
