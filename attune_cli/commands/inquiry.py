@@ -18,7 +18,7 @@ As = Annotated[str | None, Option("--as", metavar="NAME", help="Who you are; def
 @app.command(
     "list", examples=["attune inquiry list --pending", "attune inquiry list -j | jq -r '.[].prompt'"]
 )
-def list_(
+def list_inquiries(
     context: Context,
     pending: Annotated[bool, Option("--pending", help="Only those that wait for an answer.")] = False,
     status: Annotated[
@@ -38,7 +38,7 @@ def list_(
     fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List inquiries: those that wait for an answer first, then the newest."""
-    from attune_cli.running.inquiry_viewing import list_inquiries
+    from attune_cli.running import inquiry_viewing
     from attune_cli.running.listing import read_time
     from attune_cli.runtime.store.inquiries import InquiryFilter
 
@@ -46,7 +46,7 @@ def list_(
         statuses=(*(status or ()), *(("pending",) if pending else ())), assigned_to=assigned_to,
         execution=execution, since=read_time("--since", since), pending_first=True,
     )  # fmt: skip
-    list_inquiries(context, wanted, limit=None if all_ else limit, fail_empty=fail_empty)
+    inquiry_viewing.list_inquiries(context, wanted, limit=None if all_ else limit, fail_empty=fail_empty)
 
 
 @app.command("show", examples=["attune inquiry show 5", "attune inquiry show @last --field prompt"])

@@ -120,7 +120,7 @@ def submit(
     if other is not None:
         return Submitted(other, skipped=True)
     limit = limit_of(tx, action, parameters, parent=submission.parent)
-    is_refused = limit is not None and limit.refuses(tx)
+    refusing = limit if limit is not None and limit.refuses(tx) else None
     sealed = _seal(action, parameters, submission.environment, sealer)
     new = executions.NewExecution(
         action_ref=submission.action_ref,
@@ -143,8 +143,8 @@ def submit(
     execution_id = executions.insert(tx, new)
     if resume is not None:
         resume(execution_id, sealer)
-    if limit is not None and is_refused:
-        refuse(tx, execution_id, limit)
+    if refusing is not None:
+        refuse(tx, execution_id, refusing)
     return Submitted(execution_id)
 
 

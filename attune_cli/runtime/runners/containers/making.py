@@ -143,7 +143,6 @@ class ContainerMaker:
         shared = specification.environment_of(job.definition.action, folder, needed, by_file=by_file)
         server, unreached = self._server(job.execution, options.network)
         unheld = unheld_limits(self._engine.about())
-        warnings = [*([explained(unheld)] if unheld else []), *([unreached] if unreached else [])]
         own = specification.variables_of(job, server)
         return _Plan(
             job=job,
@@ -153,7 +152,7 @@ class ContainerMaker:
             by_file=by_file,
             shared=shared,
             own=own,
-            warning="; ".join(warnings),
+            warning="; ".join(filter(None, (explained(unheld) if unheld else "", unreached))),
             specified=partial(
                 specification.specification,
                 options,

@@ -289,7 +289,7 @@ def _read_exactly(count: int) -> bytes | None:
 def _keep(report: Report, path: str) -> None:
     os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)  # noqa: PTH103, PTH120 - pathlib would cost more
     draft = f"{path}.new"
-    # The module `json` is only imported for what an engine says, while which nobody waits for us.
+    # Not by the module `json`, which is imported only to read what an engine says: at a good end there is no need to.
     fields = (
         f"{as_json(name)}: {as_json(value) if isinstance(value, str) else str(value).lower()}"
         for name, value in report.items()
