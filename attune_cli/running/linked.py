@@ -60,7 +60,9 @@ def _changed(store: Store) -> list[tuple[str, str]]:
     with store.read(SystemClock().now()) as tx:
         linked = packs.linked(tx)
     return [
-        (ref, link) for ref, link, read in linked if any(when > read for when in _instants(link, _LEVELS))
+        (ref, link)
+        for ref, link, read in linked
+        if any(when > read - _COARSE for when in _instants(link, _LEVELS))
     ]
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from attune_cli.runtime.clock import parse_rfc3339
 from tests.pack_files import ACTION, GREENHOUSE, MANIFEST, write_files, write_pack
 
 if TYPE_CHECKING:
@@ -114,6 +115,20 @@ def test_what_is_written_in_a_linked_pack_counts_at_once(run: Run, demo: Path) -
     (demo / "actions" / "fresh.yaml").unlink()
     assert "demo.fresh" not in run("action", "list").stdout
     assert run("run", "action", "demo.fresh").exit_code == 3
+
+
+def test_what_a_coarse_clock_stamps_as_a_little_older_than_the_reading_counts_too(
+    run: Run, demo: Path
+) -> None:
+    action = "ref: demo.hello\nentry_point: echo {}\nrunner_type: shell\n"
+    write_files(demo, {"actions/hello.yaml": action.format("old")})
+    assert run("pack", "install", "demo", "--link").exit_code == 0
+    read = parse_rfc3339(document(run("pack", "show", "demo", "-j").stdout)["updated"])
+    write_files(demo, {"actions/hello.yaml": action.format("new")})
+    stamp = (read - 5_000) * 1000
+    for path in (demo, *demo.rglob("*")):
+        os.utime(path, ns=(stamp, stamp))
+    assert run("run", "action", "demo.hello").stdout == "new\n"
 
 
 def test_rules_and_triggers_written_in_a_linked_pack_show_at_once(run: Run, demo: Path) -> None:
