@@ -61,9 +61,9 @@ def list_actions(
     ] = None,
 ) -> None:
     """List actions."""
-    from attune_cli.installing.rows import show_rows
+    from attune_cli.listing.rows import show_rows
+    from attune_cli.reading.naming import named
     from attune_cli.running.linked import definitions_read
-    from attune_cli.running.naming import named
     from attune_cli.runtime.services import actions
 
     with definitions_read(context) as tx:
@@ -76,8 +76,8 @@ def list_actions(
 @app.command("show", examples=["attune action show core.echo", "attune action show core.echo -j"])
 def show(context: Context, refs: Refs) -> None:
     """Show actions, with their parameters."""
+    from attune_cli.reading.words import read_words
     from attune_cli.running.linked import definitions_read
-    from attune_cli.running.listing import read_words
     from attune_cli.runtime.services import actions
 
     with definitions_read(context) as tx:
@@ -114,7 +114,7 @@ def search(
     fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """Find actions by words in ref, label, tags and description; the best hits first."""
-    from attune_cli.installing.rows import show_rows
+    from attune_cli.listing.rows import show_rows
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import actions

@@ -55,9 +55,9 @@ def list_enforcements(
     ] = None,
 ) -> None:
     """List decisions, newest first, and the executions they led to."""
-    from attune_cli.running.history import list_newest
-    from attune_cli.running.listing import read_time
-    from attune_cli.running.naming import named
+    from attune_cli.listing.history import list_newest
+    from attune_cli.reading.naming import named
+    from attune_cli.reading.words import read_time
     from attune_cli.running.options import one_of
     from attune_cli.runtime.services.event_history import list_enforcements as found
     from attune_cli.runtime.store import enforcements
@@ -84,7 +84,7 @@ def show(
     ids: Annotated[list[str], Argument(metavar="ENFORCEMENT...", help="Ids; - reads them from stdin.")],
 ) -> None:
     """Show decisions with the parameters they filled in."""
-    from attune_cli.running.history import show_all
+    from attune_cli.listing.history import show_all
     from attune_cli.runtime.services.event_history import enforcement_record, find_enforcement
 
     show_all(

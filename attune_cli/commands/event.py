@@ -71,9 +71,9 @@ def list_events(
     unmatched: Annotated[bool, Option("--unmatched", help="Only those that no rule acts on.")] = False,
 ) -> None:
     """List events, newest first, with how many rules each concerned and how many act on it."""
-    from attune_cli.running.history import list_newest
-    from attune_cli.running.listing import read_time
-    from attune_cli.running.naming import named
+    from attune_cli.listing.history import list_newest
+    from attune_cli.reading.naming import named
+    from attune_cli.reading.words import read_time
     from attune_cli.runtime.services.event_history import list_events as found
     from attune_cli.runtime.store import events
 
@@ -94,7 +94,7 @@ def list_events(
 @app.command("show", examples=["attune event show @last", "attune event show 12 --field verdicts.0.reason"])
 def show(context: Context, events: Words) -> None:
     """Show events: payload, what each rule made of it and why, what was started."""
-    from attune_cli.running.history import show_all
+    from attune_cli.listing.history import show_all
     from attune_cli.runtime.services.event_history import find_event, show_event
 
     show_all(
@@ -128,9 +128,9 @@ def watch(
     ] = None,
 ) -> int:
     """Show each event as it comes, until Ctrl-C."""
-    from attune_cli.running.watching import Watch
-    from attune_cli.running.watching import watch as show_changes
     from attune_cli.runtime.model.notices import Subjects
+    from attune_cli.watching.outbox import Watch
+    from attune_cli.watching.outbox import watch as show_changes
 
     wanted = Watch(kinds=("event",), subjects=Subjects(triggers=tuple(trigger or ())), since=since_seq)
     return show_changes(context, wanted, tree=False)

@@ -91,7 +91,7 @@ def list_executions(
     ] = False,
 ) -> None:
     """List executions, newest first."""
-    from attune_cli.running.listing import ListOptions, show_list
+    from attune_cli.listing.executions import ListOptions, show_list
 
     options = ListOptions(
         action=action, pack=pack, workflow=workflow, rule=rule, trigger=trigger, status=status, since=since,
@@ -123,7 +123,8 @@ def show(
 
         show_trees(context, ids, timeline=timeline)
         return
-    from attune_cli.running.listing import read_words, shortened
+    from attune_cli.listing.executions import shortened
+    from attune_cli.reading.words import read_words
     from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
@@ -173,7 +174,7 @@ def logs(
         execution = executions.find(tx, id_)
         is_workflow = executions.is_workflow(tx, execution.id)
     if is_workflow or task is not None:
-        from attune_cli.running.workflow_logs import follow_workflow_logs, show_workflow_logs
+        from attune_cli.watching.workflow_logs import follow_workflow_logs, show_workflow_logs
 
         if follow:
             follow_workflow_logs(context, store, execution, streams, task=task)
@@ -211,8 +212,8 @@ def wait(
     ] = "wait",
 ) -> int:
     """Wait for executions to end; those that nobody runs are run here. Exits as they ended."""
+    from attune_cli.reading.words import read_words
     from attune_cli.running.asking import on_inquiry_of
-    from attune_cli.running.listing import read_words
     from attune_cli.running.options import read_on_inquiry, seconds_of
     from attune_cli.running.viewing import wait_for
     from attune_cli.runtime.clock import SystemClock
@@ -242,7 +243,7 @@ def watch(context: Context, id_: Word) -> int:
         execution = executions.find(tx, id_)
         is_workflow = executions.is_workflow(tx, execution.id)
     if is_workflow:
-        from attune_cli.running.workflow_watching import watch_workflow
+        from attune_cli.watching.workflows import watch_workflow
 
         return watch_workflow(context, store, execution)
     return watch_changes(context, store, execution)
@@ -360,6 +361,6 @@ def stats(
     since: Since = None,
 ) -> None:
     """Count executions and their durations."""
-    from attune_cli.running.listing import show_stats
+    from attune_cli.listing.executions import show_stats
 
     show_stats(context, by=by, since=since)

@@ -38,8 +38,8 @@ def list_inquiries(
     fail_empty: Annotated[bool, Option("--fail-empty", help="Exit 3 when there is none.")] = False,
 ) -> None:
     """List inquiries: those that wait for an answer first, then the newest."""
+    from attune_cli.reading.words import read_time
     from attune_cli.running import inquiry_viewing
-    from attune_cli.running.listing import read_time
     from attune_cli.runtime.store.inquiries import InquiryFilter
 
     wanted = InquiryFilter(
@@ -109,8 +109,8 @@ def wait(
 ) -> int:
     """Wait until an inquiry is answered, or with --any until one is asked; exit 1 when nobody says yes."""
     from attune_cli.errors import UsageError
-    from attune_cli.running.inquiry_watching import wait_for_answer, wait_for_any
     from attune_cli.running.options import seconds_of
+    from attune_cli.watching.inquiries import wait_for_answer, wait_for_any
 
     seconds = seconds_of("--timeout", timeout)
     if any_ == (inquiry is not None):
@@ -134,7 +134,7 @@ def watch(
     ] = None,
 ) -> int:
     """Show what waits for an answer, and each new question as it comes, until Ctrl-C."""
-    from attune_cli.running.inquiry_watching import watch as watch_inquiries
+    from attune_cli.watching.inquiries import watch as watch_inquiries
 
     return watch_inquiries(context, exec_)
 

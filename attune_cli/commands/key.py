@@ -133,7 +133,7 @@ def show(
     reveal: Annotated[bool, Option("--reveal", help="With the value.")] = False,
 ) -> None:
     """Show keys: scope, name, whether sealed, times."""
-    from attune_cli.running.listing import read_words
+    from attune_cli.reading.words import read_words
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import keys
@@ -153,7 +153,7 @@ def list_keys(
     prefix: Annotated[str, Option("--prefix", metavar="P", help="Refs that begin so.")] = "",
 ) -> None:
     """List keys, never their values."""
-    from attune_cli.installing.rows import show_rows
+    from attune_cli.listing.rows import show_rows
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import keys
@@ -188,7 +188,7 @@ def delete(
     if_exists: Annotated[bool, Option("--if-exists", help="It is no error when it is gone already.")] = False,
 ) -> None:
     """Delete keys, all of those named or none."""
-    from attune_cli.running.listing import read_words
+    from attune_cli.reading.words import read_words
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store, open_store_for_reading
     from attune_cli.runtime.services import keys

@@ -110,7 +110,7 @@ def list_channels(
 @app.command("show", examples=["attune notify show ops"])
 def show(context: Context, names: Names) -> None:
     """Show channels: what each wants to hear of, and how it is."""
-    from attune_cli.running.listing import read_words
+    from attune_cli.reading.words import read_words
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import channels
@@ -123,7 +123,7 @@ def show(context: Context, names: Names) -> None:
 @app.command("test", examples=["attune notify test ops"])
 def test(context: Context, names: Names) -> None:
     """Send a test message now; needs no daemon. Exit 1 when it is not taken."""
-    from attune_cli.running.listing import read_words
+    from attune_cli.reading.words import read_words
     from attune_cli.running.telling import try_out
 
     try_out(context, read_words(names))
@@ -142,7 +142,7 @@ def disable(context: Context, names: Names) -> None:
 
 
 def _switch(context: Context, names: list[str], *, enabled: bool) -> None:
-    from attune_cli.running.listing import read_words
+    from attune_cli.reading.words import read_words
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store, open_store_for_reading
     from attune_cli.runtime.services import channels
@@ -165,7 +165,7 @@ def remove(
     if_exists: Annotated[bool, Option("--if-exists", help="It is no error when it is gone already.")] = False,
 ) -> None:
     """Remove channels, all of those named or none."""
-    from attune_cli.running.listing import read_words
+    from attune_cli.reading.words import read_words
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store, open_store_for_reading
     from attune_cli.runtime.services import channels

@@ -58,7 +58,7 @@ def list_packs(
     rows: Rows,
 ) -> None:
     """List installed packs."""
-    from attune_cli.installing.rows import show_rows
+    from attune_cli.listing.rows import show_rows
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import packs

@@ -118,9 +118,9 @@ def list_rules(
     enabled: Annotated[bool | None, Option("--enabled/--disabled", help="Only such ones.")] = None,
 ) -> None:
     """List rules."""
-    from attune_cli.installing.rows import show_rows
+    from attune_cli.listing.rows import show_rows
+    from attune_cli.reading.naming import named
     from attune_cli.running.linked import definitions_read
-    from attune_cli.running.naming import named
     from attune_cli.runtime.services import rules
 
     wanted = rules.RuleFilter(
@@ -136,8 +136,8 @@ def list_rules(
 )
 def show(context: Context, refs: Refs) -> None:
     """Show rules: what they wait for, what they want, what they run."""
+    from attune_cli.reading.words import read_words
     from attune_cli.running.linked import definitions_read
-    from attune_cli.running.listing import read_words
     from attune_cli.runtime.services import rules
 
     with definitions_read(context) as tx:

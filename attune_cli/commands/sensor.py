@@ -53,8 +53,8 @@ def list_sensors(
     pack: Annotated[str | None, Option("--pack", metavar="P", help="Of this pack.")] = None,
 ) -> None:
     """List sensors, and how their processes are."""
-    from attune_cli.installing.rows import show_rows
-    from attune_cli.running.naming import named
+    from attune_cli.listing.rows import show_rows
+    from attune_cli.reading.naming import named
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.engine.lease import read_lease
     from attune_cli.runtime.host import open_store_for_reading
@@ -69,7 +69,7 @@ def list_sensors(
 @app.command("show", examples=["attune sensor show core.file_watch", "attune sensor show core.file_watch -j"])
 def show(context: Context, refs: Refs) -> None:
     """Show sensors: the process, the rules that want it, what it keeps, and why it failed."""
-    from attune_cli.running.listing import read_words
+    from attune_cli.reading.words import read_words
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.engine.lease import read_lease
     from attune_cli.runtime.host import open_store_for_reading

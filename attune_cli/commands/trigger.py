@@ -59,9 +59,9 @@ def list_triggers(
     enabled: Annotated[bool | None, Option("--enabled/--disabled", help="Only such ones.")] = None,
 ) -> None:
     """List triggers."""
-    from attune_cli.installing.rows import show_rows
+    from attune_cli.listing.rows import show_rows
+    from attune_cli.reading.naming import named
     from attune_cli.running.linked import definitions_read
-    from attune_cli.running.naming import named
     from attune_cli.runtime.services import triggers
 
     with definitions_read(context) as tx:
@@ -72,8 +72,8 @@ def list_triggers(
 @app.command("show", examples=["attune trigger show core.crontimer", "attune trigger show core.alert -j"])
 def show(context: Context, refs: Refs) -> None:
     """Show triggers: what a rule may set, what their events hold, which rules wait for them."""
+    from attune_cli.reading.words import read_words
     from attune_cli.running.linked import definitions_read
-    from attune_cli.running.listing import read_words
     from attune_cli.runtime.services import triggers
 
     with definitions_read(context) as tx:

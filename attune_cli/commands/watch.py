@@ -51,9 +51,9 @@ def watch(
 
     A table on a terminal, JSON lines with -j, else tab-separated lines: time, sequence, kind, id, ref, status.
     """
-    from attune_cli.running.watching import Watch, read_kinds
-    from attune_cli.running.watching import watch as show
     from attune_cli.runtime.model.notices import Subjects
+    from attune_cli.watching.outbox import Watch, read_kinds
+    from attune_cli.watching.outbox import watch as show
 
     subjects = Subjects(
         packs=tuple(pack or ()),

@@ -52,7 +52,7 @@ def list_webhooks(
     rows: Rows,
 ) -> None:
     """List webhooks, never their secrets."""
-    from attune_cli.installing.rows import show_rows
+    from attune_cli.listing.rows import show_rows
     from attune_cli.running.webhooks import base_url
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
@@ -234,7 +234,7 @@ def calls(
     limit: Annotated[int, Option("--limit", "-l", min=1, help="Rows at most.")] = 50,
 ) -> None:
     """List what came to a webhook and what became of it, newest first."""
-    from attune_cli.running.listing import read_time
+    from attune_cli.reading.words import read_time
     from attune_cli.runtime.clock import SystemClock
     from attune_cli.runtime.host import open_store_for_reading
     from attune_cli.runtime.services import webhooks

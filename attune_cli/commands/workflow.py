@@ -58,9 +58,9 @@ def list_workflows(
     pack: Annotated[str | None, Option("--pack", metavar="P", help="Of this pack.")] = None,
 ) -> None:
     """List workflows."""
-    from attune_cli.installing.rows import show_rows
+    from attune_cli.listing.rows import show_rows
+    from attune_cli.reading.naming import named
     from attune_cli.running.linked import definitions_read
-    from attune_cli.running.naming import named
     from attune_cli.runtime.services import workflow_definitions
 
     with definitions_read(context) as tx:
@@ -73,8 +73,8 @@ def list_workflows(
 )
 def show(context: Context, refs: Refs) -> None:
     """Show workflows: what goes in, their tasks, what comes out."""
+    from attune_cli.reading.words import read_words
     from attune_cli.running.linked import definitions_read
-    from attune_cli.running.listing import read_words
     from attune_cli.runtime.services import workflow_definitions
 
     with definitions_read(context) as tx:

@@ -10,7 +10,7 @@ from attune_cli.declaring.rule_documents import read_rule, rule_document
 from attune_cli.declaring.rule_words import RuleReader
 from attune_cli.documents import yaml_text
 from attune_cli.errors import AttuneError, CancelledError, ConflictError, UnavailableError, UsageError
-from attune_cli.running.listing import read_words
+from attune_cli.reading.words import read_words
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.engine.lease import read_lease

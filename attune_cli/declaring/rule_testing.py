@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.declaring.rule_documents import read_rule_file
 from attune_cli.errors import NotFoundError, UsageError
 from attune_cli.output import Column
+from attune_cli.reading.parameters import ParameterReader
+from attune_cli.reading.words import read_time
 from attune_cli.running.emitting import Delivery, emit, find_daemon, read_whole_payload
-from attune_cli.running.listing import read_time
-from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store_for_reading
 from attune_cli.runtime.model.entities import REDACTED

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.declaring.rule_documents import LOCAL
 from attune_cli.errors import Detail, UsageError, did_you_mean
-from attune_cli.running.parameters import ParameterReader
+from attune_cli.reading.parameters import ParameterReader
 from attune_cli.runtime.model.automations import After, RuleDefinition, RuleMode, Unless
 from attune_cli.runtime.model.parameters import coerce
 from attune_cli.runtime.model.quantities import parse_duration

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from attune_cli.context import confirm
 from attune_cli.declaring.rule_making import ring_daemon
 from attune_cli.errors import Detail, UsageError
-from attune_cli.running.listing import read_words
-from attune_cli.running.parameters import ParameterReader
+from attune_cli.reading.parameters import ParameterReader
+from attune_cli.reading.words import read_words
 from attune_cli.running.webhooks import base_url
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store

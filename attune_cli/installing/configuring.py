@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.context import progress
 from attune_cli.errors import AttuneError, CancelledError, UsageError, did_you_mean
 from attune_cli.output import Column, Section
-from attune_cli.running.parameters import ParameterReader
+from attune_cli.reading.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import connect_again, open_store, open_store_for_reading, registry_credentials
 from attune_cli.runtime.model.definitions import PackManifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import UsageError
-from attune_cli.running.listing import read_words
+from attune_cli.reading.words import read_words
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store
 from attune_cli.runtime.services import actions, packs

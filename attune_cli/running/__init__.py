@@ -1,1 +1,1 @@
-"""From the words of a command to a finished run: read, submit, follow, present."""
+"""From what was asked for to a finished run: submit, follow, present; and what is done to runs."""

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import UsageError
+from attune_cli.listing.executions import ListOptions, read_statuses
 from attune_cli.output import Column
-from attune_cli.running.listing import ListOptions, read_statuses, read_words
+from attune_cli.reading.parameters import ParameterReader
+from attune_cli.reading.words import read_words
 from attune_cli.running.options import seconds_of
-from attune_cli.running.parameters import ParameterReader
 from attune_cli.running.start import run_submission
 from attune_cli.running.viewing import wait_for
 from attune_cli.runtime.clock import SECOND, SystemClock

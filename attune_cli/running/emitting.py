@@ -7,15 +7,15 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import AttuneError, Detail, PendingError, UnavailableError, UsageError
+from attune_cli.errors import AttuneError, CancelledError, Detail, PendingError, UnavailableError, UsageError
+from attune_cli.reading.parameters import ParameterReader
+from attune_cli.reading.people import enclosing_execution
+from attune_cli.reading.words import read_words
 from attune_cli.running.asking import Asking
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended
 from attune_cli.running.follow import LOOK_SECONDS, exit_code_of
 from attune_cli.running.hosting import cancelled_by_signals, start_background_host
-from attune_cli.running.listing import read_words
-from attune_cli.running.parameters import ParameterReader
-from attune_cli.running.people import enclosing_execution
 from attune_cli.running.viewing import Waiting
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, pause
 from attune_cli.runtime.engine.doorbell import ring_host
@@ -257,7 +257,7 @@ def _emit_here(context: Context, store: Store, new: NewEvent) -> int:
             ended = waiting.until_over(host.wait)
     code = _tell(context, reading, taken.id, ended)
     reading.close()
-    return 128 + received[0] if received and code == 130 else code  # noqa: PLR2004 - cancelled by our own signal
+    return 128 + received[0] if received and code == CancelledError.exit_code else code
 
 
 # --- how it ended

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attune_cli.drawing.marks import marks_here
+from attune_cli.drawing.text import Drawing
+from attune_cli.drawing.words import duration_words, latest
 from attune_cli.errors import UsageError, did_you_mean
-from attune_cli.running.drawing.marks import marks_here
-from attune_cli.running.drawing.text import Drawing
-from attune_cli.running.drawing.words import duration_words, latest
 from attune_cli.running.linked import definitions_read
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.model.workflows.graph import Graph
@@ -68,11 +68,11 @@ def draw_graph(
 
 def _drawn(graph: Graph, drawing: Drawing, format_: str) -> str:
     if format_ == "mermaid":
-        from attune_cli.running.drawing.mermaid import mermaid
+        from attune_cli.drawing.mermaid import mermaid
 
         return mermaid(graph, drawing)
     if format_ == "dot":
-        from attune_cli.running.drawing.dot import dot
+        from attune_cli.drawing.dot import dot
 
         return dot(graph, drawing)
     return "".join(f"{line}\n" for line in drawing.lines(graph))

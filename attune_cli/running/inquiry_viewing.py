@@ -6,8 +6,8 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from attune_cli.running.history import list_all, show_all
-from attune_cli.running.inquiry_columns import COLUMNS, SECTIONS, SHOWN
+from attune_cli.listing.history import list_all, show_all
+from attune_cli.listing.inquiry_columns import COLUMNS, SECTIONS, SHOWN
 from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
 from attune_cli.running.questions import shown_record
 from attune_cli.runtime.host import open_store, settle_inquiries

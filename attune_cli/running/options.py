@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from attune_cli.errors import UsageError, did_you_mean
 from attune_cli.options import EveryRun, GivenParameters, Placement
+from attune_cli.reading.pairs import read_pairs
 from attune_cli.running.asking import ON_INQUIRY, OnInquiry
-from attune_cli.running.pairs import read_pairs
 from attune_cli.runtime.clock import SECOND, Instant, SystemClock, parse_rfc3339
 from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.services.submission import IfRunning

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attune_cli.answering.form import fill
 from attune_cli.answering.terminal import Terminal
 from attune_cli.errors import ConflictError, UsageError
-from attune_cli.running.people import answerer
+from attune_cli.reading.people import answerer
 from attune_cli.running.rehearsing import rehearsed
 from attune_cli.runtime.clock import SECOND, SystemClock
 from attune_cli.runtime.host import wake

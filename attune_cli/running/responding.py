@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, cast
 
 from attune_cli.answering.terminal import LeftError, Terminal, WithdrawnError
 from attune_cli.errors import CancelledError, ConflictError, DeniedError, Detail, UsageError
+from attune_cli.reading.parameters import ParameterReader
+from attune_cli.reading.people import answerer
 from attune_cli.running.asking import on_inquiry_of
 from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
-from attune_cli.running.parameters import ParameterReader
-from attune_cli.running.people import answerer
 from attune_cli.running.questions import answer, heading, read_question, respond
 from attune_cli.running.rehearsing import rehearsed
-from attune_cli.running.watching import INTERRUPTED
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store, settle_inquiries, wake
 from attune_cli.runtime.model.inquiries import refusal, verdict_field
@@ -288,7 +287,7 @@ def inbox(context: Context, name: str | None) -> int:
         try:
             chosen = _pick(context, waiting)
         except LeftError as left:
-            return 0 if left.by_end_of_input else INTERRUPTED
+            return 0 if left.by_end_of_input else CancelledError.exit_code
         if chosen is None:
             return 0
         try:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, UnavailableError, UsageError
+from attune_cli.reading.parameters import ParameterReader
+from attune_cli.reading.people import enclosing_execution
 from attune_cli.running.hosting import Work, run_apart, run_here, run_in_daemon
 from attune_cli.running.linked import refresh_for_run
-from attune_cli.running.parameters import ParameterReader
-from attune_cli.running.people import enclosing_execution
 from attune_cli.running.rehearsing import rehearsed
 from attune_cli.running.uninstalled import hinting_at_folders
 from attune_cli.runtime.clock import SystemClock

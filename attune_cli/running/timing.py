@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, UnavailableError, UsageError
+from attune_cli.reading.naming import named, warn_of_unknown
+from attune_cli.reading.parameters import ParameterReader
 from attune_cli.running.emitting import Delivery, emit, find_daemon
-from attune_cli.running.naming import named, warn_of_unknown
-from attune_cli.running.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock, rfc3339
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.host import open_store, open_store_for_reading

@@ -76,7 +76,7 @@ class LiveTree:
     """The tree of an execution, drawn again as it changes."""
 
     def __init__(self, context: Context) -> None:
-        from attune_cli.running.drawing.marks import marks_here
+        from attune_cli.drawing.marks import marks_here
 
         self._region = LiveRegion()
         self._marks = marks_here()
@@ -105,7 +105,7 @@ class LiveTree:
         self._region.leave()
 
     def _draw(self, tx: Transaction, execution: Execution) -> None:
-        from attune_cli.running.drawing.tree import SHOWN_ITEMS, TreeDrawing
+        from attune_cli.drawing.tree import SHOWN_ITEMS, TreeDrawing
         from attune_cli.runtime.services import executions
         from attune_cli.runtime.services.workflow_trees import tree
 

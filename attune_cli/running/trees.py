@@ -6,10 +6,10 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from attune_cli.running.drawing.marks import marks_here
-from attune_cli.running.drawing.timeline import Timeline
-from attune_cli.running.drawing.tree import SHOWN_ITEMS, TreeDrawing
-from attune_cli.running.listing import read_words
+from attune_cli.drawing.marks import marks_here
+from attune_cli.drawing.timeline import Timeline
+from attune_cli.drawing.tree import SHOWN_ITEMS, TreeDrawing
+from attune_cli.reading.words import read_words
 from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store_for_reading

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.errors import PendingError, RunFailedError, UsageError
+from attune_cli.errors import CancelledError, PendingError, RunFailedError, UsageError
 from attune_cli.running.asking import Asking
 from attune_cli.running.attending import Attendant
 from attune_cli.running.ending import how_it_ended
@@ -320,7 +320,7 @@ def _tell_ends(context: Context, ended: Sequence[Execution], received: Sequence[
     for one in ended:
         context.out.note(f"execution {one.id} of {one.action_ref} {how_it_ended(one)}")
     codes = {exit_code_of(one) for one in ended} - {0}
-    if received and 130 in codes:  # noqa: PLR2004 - cancelled by our own signal
+    if received and CancelledError.exit_code in codes:
         return 128 + received[0]
     return 0 if not codes else codes.pop() if len(codes) == 1 else 1
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import DeniedError, NotFoundError, RunFailedError, UnavailableError, UsageError
-from attune_cli.running.parameters import ParameterReader
-from attune_cli.running.people import enclosing_execution
+from attune_cli.reading.parameters import ParameterReader
+from attune_cli.reading.people import enclosing_execution
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.engine.lease import read_lease

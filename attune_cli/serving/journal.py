@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, UsageError
-from attune_cli.running.listing import read_time
+from attune_cli.reading.words import read_time
 from attune_cli.runtime.clock import pause, rfc3339
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from heapq import merge
 from typing import TYPE_CHECKING, TextIO
 
 from attune_cli.errors import NotFoundError, UsageError
-from attune_cli.running.listing import read_time
+from attune_cli.reading.words import read_time
 from attune_cli.runtime.clock import SystemClock, pause, rfc3339
 from attune_cli.runtime.host import open_store_for_reading
 from attune_cli.runtime.services.sensors import find, log_path

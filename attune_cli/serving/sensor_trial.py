@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import AttuneError, Detail, RunFailedError, TimedOutError, UsageError
-from attune_cli.running.parameters import ParameterReader
+from attune_cli.reading.parameters import ParameterReader
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store
 from attune_cli.runtime.model.parameters import prepare

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attune_cli.running.parameters import ParameterReader
+from attune_cli.reading.parameters import ParameterReader
 
 if TYPE_CHECKING:
     from pathlib import Path

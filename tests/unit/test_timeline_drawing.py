@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from attune_cli.running.drawing.marks import UNICODE
-from attune_cli.running.drawing.timeline import Timeline
+from attune_cli.drawing.marks import UNICODE
+from attune_cli.drawing.timeline import Timeline
 from attune_cli.runtime.clock import rfc3339
 from attune_cli.table import display_width
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from attune_cli.running.drawing.marks import UNICODE
-from attune_cli.running.drawing.tree import TreeDrawing
+from attune_cli.drawing.marks import UNICODE
+from attune_cli.drawing.tree import TreeDrawing
 from attune_cli.table import display_width
 
 TIMES: dict[str, Any] = {"duration_ms": 1200, "started_at": None, "finished_at": None}

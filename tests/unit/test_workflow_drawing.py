@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attune_cli.running.drawing.dot import dot
-from attune_cli.running.drawing.lanes import Row, rows_of, tasks_in_order
-from attune_cli.running.drawing.marks import ASCII, DOWN, UNICODE, UP
-from attune_cli.running.drawing.mermaid import mermaid
-from attune_cli.running.drawing.text import Drawing
+from attune_cli.drawing.dot import dot
+from attune_cli.drawing.lanes import Row, rows_of, tasks_in_order
+from attune_cli.drawing.marks import ASCII, DOWN, UNICODE, UP
+from attune_cli.drawing.mermaid import mermaid
+from attune_cli.drawing.text import Drawing
 from attune_cli.runtime.model.automations import WorkflowDefinition
 from attune_cli.runtime.model.workflows.graph import Graph
 from attune_cli.table import display_width

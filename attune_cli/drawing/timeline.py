@@ -12,7 +12,7 @@ from attune_cli.values import immutable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from attune_cli.running.drawing.marks import Marks
+    from attune_cli.drawing.marks import Marks
     from attune_cli.runtime.clock import Instant
 
 Record = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attune_cli.running.drawing.arrows import arrows_of, color_of, tasks_at, texts_of
+from attune_cli.drawing.arrows import arrows_of, color_of, tasks_at, texts_of
 
 _ENTITIES = str.maketrans(
     {"&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", "\n": " ", "\\": "#92;", "`": "#96;"}
@@ -13,7 +13,7 @@ _ENTITIES = str.maketrans(
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from attune_cli.running.drawing.text import Drawing
+    from attune_cli.drawing.text import Drawing
     from attune_cli.runtime.model.workflows.graph import Graph
 
 

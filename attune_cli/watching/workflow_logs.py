@@ -75,7 +75,7 @@ def follow_workflow_logs(
     if task is not None:
         _parts(store, execution, task)
     if not context.out.is_text:
-        from attune_cli.running.workflow_watching import record_parts
+        from attune_cli.watching.workflows import record_parts
 
         context.out.event({"v": 1, "type": "hello", "stream": "logs", "id": execution.id}, None)
         tell_end(context, record_parts(context, store, execution, streams, view=NoView(), only=task))

@@ -8,14 +8,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.documents import tab_separated
-from attune_cli.errors import UnavailableError, UsageError, did_you_mean
-from attune_cli.running.naming import warn_of_unknown
+from attune_cli.errors import CancelledError, UnavailableError, UsageError, did_you_mean
+from attune_cli.reading.naming import warn_of_unknown
 from attune_cli.runtime.clock import SystemClock, pause, rfc3339
 from attune_cli.runtime.host import connect_again, open_store_for_reading
 from attune_cli.runtime.model.notices import KINDS, Subjects, kinds_of
 from attune_cli.runtime.services.notifications import extent, notification_record
 from attune_cli.runtime.store import notifications
 from attune_cli.values import immutable
+from attune_cli.watching.changes import status_of, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +33,6 @@ _LOOKS_BETWEEN_FILES = 20
 
 _BEFORE = 20
 """How many changes a table begins with, so that it is not empty."""
-
-INTERRUPTED = 130
 
 
 @immutable(kw_only=True)
@@ -77,16 +76,16 @@ def watch(context: Context, wanted: Watch, *, tree: bool) -> int:
     """Show changes until Ctrl-C; returns the exit code. Names that nothing has are warned of: they may come yet."""
     warn_of_unknown(context, wanted.subjects)
     if context.out.is_text and context.out.is_terminal:
-        from attune_cli.running.live_table import LiveTable
+        from attune_cli.watching.live_table import LiveTable
 
         feed = Feed(context, wanted.since, before=_BEFORE)
         with LiveTable(context, tree=tree) as table, suppress(KeyboardInterrupt):
             for news in feed:
                 table.show([record for record in news.records if wanted.wants(record)], gap=news.gap)
-        return INTERRUPTED
+        return CancelledError.exit_code
     feed = Feed(context, wanted.since)
     _stream(context, wanted, feed)
-    return INTERRUPTED
+    return CancelledError.exit_code
 
 
 def _stream(context: Context, wanted: Watch, feed: Feed) -> None:
@@ -109,7 +108,7 @@ def _stream(context: Context, wanted: Watch, feed: Feed) -> None:
         "type": "end",
         "seq": sequence,
         "ts": rfc3339(SystemClock().now()),
-        "exit_code": INTERRUPTED,
+        "exit_code": CancelledError.exit_code,
     }
     out.event(ended, None)
 
@@ -129,17 +128,6 @@ def _line(record: Record) -> str:
     payload = record["payload"]
     words = (record["ts"], record["seq"], record["entity_type"], record["entity_id"], subject_of(payload))
     return tab_separated((*words, status_of(record)))
-
-
-def subject_of(payload: dict[str, Any]) -> str:
-    """Return the ref that tells most of what a change is about."""
-    names = ("action_ref", "rule_ref", "trigger_ref", "sensor_ref")
-    return next((payload[name] for name in names if payload.get(name)), "-")
-
-
-def status_of(record: Record) -> str:
-    """Return the status a change leads to; what has none was created."""
-    return str(record["payload"].get("status") or record["notification_type"].rpartition("_")[2])
 
 
 class Feed:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.running.drawing.lanes import Row, rows_of
-from attune_cli.running.drawing.words import state_words, transition_words, words_of
+from attune_cli.drawing.lanes import Row, rows_of
+from attune_cli.drawing.words import state_words, transition_words, words_of
 from attune_cli.table import display_width, paint, status_style, visible
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from attune_cli.running.drawing.marks import Marks
+    from attune_cli.drawing.marks import Marks
     from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.model.workflows.graph import Graph
     from attune_cli.runtime.model.workflows.task import Task

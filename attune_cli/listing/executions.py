@@ -1,16 +1,15 @@
-"""Finding executions from a command line: words, filters, pages, counts."""
+"""Lists of executions: filters, pages, counts."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import NotFoundError, UsageError, did_you_mean
 from attune_cli.output import Column
-from attune_cli.running.pairs import read_pairs
-from attune_cli.runtime.clock import SECOND, SystemClock, parse_rfc3339
+from attune_cli.reading.pairs import read_pairs
+from attune_cli.reading.words import read_time
+from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store_for_reading
-from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.model.states import TERMINAL, Status
 from attune_cli.runtime.services import executions
 from attune_cli.runtime.store.execution_search import SORTABLE, Filter, count
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attune_cli.context import Context
-    from attune_cli.runtime.clock import Instant
     from attune_cli.runtime.services.records import Record
     from attune_cli.runtime.store.database import Transaction
 
@@ -31,30 +29,6 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "done": tuple(sorted(TERMINAL)),
     "bad": ("failed", "abandoned", "timeout"),
 }
-
-
-def read_words(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line; `-` stands for one word a line of stdin."""
-    found: list[str] = []
-    for word in words:
-        found += sys.stdin.read().split() if word == "-" else [word]
-    return found
-
-
-def read_time(option: str, text: str | None) -> Instant | None:
-    """Read `24h` (so long ago), a date, or RFC 3339."""
-    if text is None:
-        return None
-    try:
-        return SystemClock().now() - round(parse_duration(text) * SECOND)
-    except ValueError:
-        pass
-    try:
-        return parse_rfc3339(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{option} {text!r} is no time", hint=f"{option} 24h, or {option} 2026-05-01"
-        ) from error
 
 
 def read_statuses(words: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
@@ -96,7 +70,7 @@ class ListOptions:
 
     def explain_emptiness(self, context: Context) -> None:
         """Warn of names that nothing has: a slip may be why nothing meets them."""
-        from attune_cli.running.naming import named, warn_of_unknown
+        from attune_cli.reading.naming import named, warn_of_unknown
 
         meant = named(pack=self.pack, rule=self.rule, action=self.action, trigger=self.trigger)
         warn_of_unknown(context, meant)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attune_cli.running.drawing.words import condition, state_words, words_of
+from attune_cli.drawing.words import condition, state_words, words_of
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from attune_cli.running.drawing.text import Drawing
+    from attune_cli.drawing.text import Drawing
     from attune_cli.runtime.model.workflows.graph import Graph
     from attune_cli.runtime.model.workflows.task import Task
 

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from attune_cli.running.watching import status_of, subject_of
 from attune_cli.table import status_style, visible
 from attune_cli.values import immutable
+from attune_cli.watching.changes import status_of, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

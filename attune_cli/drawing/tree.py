@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.running.drawing.marks import DOWN, RIGHT, UP
-from attune_cli.running.drawing.text import wrapped
-from attune_cli.running.drawing.words import duration_words, first_line, state_words
+from attune_cli.drawing.marks import DOWN, RIGHT, UP
+from attune_cli.drawing.text import wrapped
+from attune_cli.drawing.words import duration_words, first_line, state_words
 from attune_cli.runtime.model.workflows.causes import WORKFLOW_FAILED
 from attune_cli.table import cut, display_width, paint, status_style, visible
 from attune_cli.values import immutable
@@ -14,7 +14,7 @@ from attune_cli.values import immutable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from attune_cli.running.drawing.marks import Marks
+    from attune_cli.drawing.marks import Marks
     from attune_cli.runtime.clock import Instant
 
 Record = dict[str, Any]

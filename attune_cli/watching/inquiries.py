@@ -9,15 +9,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from attune_cli.documents import tab_separated
-from attune_cli.errors import PendingError, RunFailedError
-from attune_cli.running.inquiry_columns import SECTIONS, SHOWN
-from attune_cli.running.watching import INTERRUPTED, Feed
+from attune_cli.errors import CancelledError, PendingError, RunFailedError
+from attune_cli.listing.inquiry_columns import SECTIONS, SHOWN
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, pause, rfc3339
 from attune_cli.runtime.host import open_store, settle_inquiries
 from attune_cli.runtime.model.inquiries import InquiryStatus, is_approval
 from attune_cli.runtime.services import inquiries as services
 from attune_cli.runtime.store import inquiries
 from attune_cli.runtime.store.inquiries import InquiryFilter
+from attune_cli.watching.outbox import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,8 +111,11 @@ def watch(context: Context, command: str | None) -> int:
                 _hand_to(context, command, record)
     if command is None:
         now = rfc3339(SystemClock().now())
-        out.event({"v": 1, "type": "end", "seq": feed.sequence, "ts": now, "exit_code": INTERRUPTED}, None)
-    return INTERRUPTED
+        out.event(
+            {"v": 1, "type": "end", "seq": feed.sequence, "ts": now, "exit_code": CancelledError.exit_code},
+            None,
+        )
+    return CancelledError.exit_code
 
 
 def _asked(feed: Feed) -> Iterator[Record]:

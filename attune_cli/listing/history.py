@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.errors import NotFoundError
-from attune_cli.running.listing import read_words
-from attune_cli.running.naming import warn_of_unknown
+from attune_cli.reading.naming import warn_of_unknown
+from attune_cli.reading.words import read_words
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store_for_reading
 

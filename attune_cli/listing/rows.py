@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.documents import MISSING, pluck
 from attune_cli.errors import NotFoundError, UsageError, did_you_mean
-from attune_cli.running.naming import warn_of_unknown
+from attune_cli.reading.naming import warn_of_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

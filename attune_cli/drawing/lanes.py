@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attune_cli.running.drawing.marks import DOWN, LEFT, RIGHT, UP, Marks
+from attune_cli.drawing.marks import DOWN, LEFT, RIGHT, UP, Marks
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:

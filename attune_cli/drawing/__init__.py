@@ -1,0 +1,1 @@
+"""Drawings of workflows and trees: as text, Mermaid and DOT."""

@@ -1,0 +1,1 @@
+"""Lists and single records of what is kept in the file."""

@@ -1,0 +1,1 @@
+"""Looking at things while they change: the outbox, inquiries, workflows."""
