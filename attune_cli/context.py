@@ -249,7 +249,7 @@ class Group(_Page, TyperGroup):
         return args[0], command, args[1:]
 
     def elsewhere(self, word: str) -> str | None:
-        """Return the command that does what a verb of another noun would do here, or None."""
+        """Return what is meant by a word that belongs elsewhere, or None."""
         verb = self.verb_aliases.get(word, word)
         if self.name == "timer" and verb in _OF_RULES:
             return f"attune rule {verb}: a timer is a rule"
@@ -264,7 +264,8 @@ class RefGroup(Group):
     """`run REF …` means `run action REF …`: a ref always holds a dot, a kind of run never does."""
 
     def elsewhere(self, word: str) -> str | None:
-        return f"attune run PACK.{word}: a ref holds a dot; attune action list"
+        near = did_you_mean(word, self.commands)
+        return near or f"attune run PACK.{word}: a ref holds a dot; attune action list"
 
     def parse_args(self, ctx: Typers, args: list[str]) -> list[str]:
         return super().parse_args(ctx, ["action", *args] if self._begins_with_ref(args) else args)
