@@ -411,7 +411,10 @@ def _terminal_width() -> int:
 
 
 def _detail_text(detail: Detail) -> str:
-    return detail.message if detail.value is None else f"{detail.message}, got {detail.value!r}"
+    """Return the fault with the value seen, and what was meant behind that."""
+    said, mark, meant = detail.message.partition("; did you mean ")
+    got = "" if detail.value is None else f", got {detail.value!r}"
+    return f"{said}{got}{mark}{meant}"
 
 
 def _error_record(error: AttuneError) -> Record:

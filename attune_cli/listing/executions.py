@@ -40,7 +40,7 @@ def read_statuses(words: Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
         elif word in set(Status):
             statuses.append(word)
         else:
-            known = [*Status, *_GROUPS]
+            known = list(dict.fromkeys([*Status, *_GROUPS]))
             raise UsageError(
                 f"no status {word!r}", hint=did_you_mean(word, known) or f"one of {', '.join(known)}"
             )

@@ -56,7 +56,7 @@ class ParameterReader:
         for number, item in enumerate(items, start=1):
             name, equals, text = item.partition("=")
             if not equals or not name.strip(":"):
-                self._fault(item, "expected key=value or key:=JSON", number)
+                self._fault(item, f"expected key=value or key:=JSON{self._way_to_give(item)}", number)
                 continue
             try:
                 self._item(name, text, number)
@@ -80,6 +80,13 @@ class ParameterReader:
             self.faults.append(replace(value, message=told, source=f"argument {number}"))
         else:
             self._put(name, value, number)
+
+    def _way_to_give(self, word: str) -> str:
+        """Say how a word alone is given, where only one parameter has to be."""
+        required = [name for name, leaf in self.schema.items() if leaf.get("required") is True]
+        if len(required) != 1 or "=" in word or is_secret(self.schema, (required[0],)):
+            return ""
+        return f"; did you mean {shlex.quote(f'{required[0]}={word}')}?"
 
     def _way_to_write(self, name: str) -> str:
         """Say how an array or an object is written, for a shell."""

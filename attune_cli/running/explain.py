@@ -38,7 +38,9 @@ def explain_action(context: Context, arguments: Sequence[str]) -> str:
             "Parameters:",
             *(_parameter_line(name, leaf, width) for name, leaf in in_order(action.parameters)),
         ]
-    return "\n".join([*lines, "", "Example:", f"  attune run action {action.ref}{_example(action)}"])
+    return "\n".join(
+        [*lines, "", "Example:", f"  attune run {action.run_form} {action.ref}{_example(action)}"]
+    )
 
 
 def _parameter_line(name: str, leaf: dict[str, Any], width: int) -> str:

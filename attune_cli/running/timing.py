@@ -14,14 +14,17 @@ from attune_cli.runtime.host import open_store, open_store_for_reading
 from attune_cli.runtime.model.automations import RuleDefinition
 from attune_cli.runtime.model.quantities import parse_duration
 from attune_cli.runtime.services import rules, timers
-from attune_cli.runtime.services.actions import find as find_action
+from attune_cli.runtime.services.rule_checks import check_rule
+from attune_cli.runtime.store import definitions
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from attune_cli.context import Context
+    from attune_cli.errors import Detail
     from attune_cli.output import Column
+    from attune_cli.runtime.model.actions import Schema
     from attune_cli.runtime.store.database import Transaction
 
 _OWN_PACK = "local"
@@ -146,29 +149,34 @@ def _whole_seconds(text: str) -> int:
 def _rule(
     tx: Transaction, new: NewTimer, trigger_ref: str, params: dict[str, Any], policy: dict[str, Any]
 ) -> RuleDefinition:
-    return RuleDefinition(
+    values, faults = _parameters(tx, new)
+    rule = RuleDefinition(
         ref=new.ref,
         pack_ref=new.ref.partition(".")[0],
         trigger_ref=trigger_ref,
         action_ref=new.action_ref,
         enabled=new.enabled,
         trigger_params=params,
-        action_params=_parameters(tx, new),
+        action_params=values,
         timer={name: value for name, value in policy.items() if value is not None},
     )
+    if faults:
+        told = {fault.path for fault in faults}
+        more = [one for one in check_rule(tx, rule) if one.path.rpartition(".")[2] not in told]
+        raise UsageError("the timer cannot be made so", code="invalid_params", details=[*faults, *more])
+    return rule
 
 
-def _parameters(tx: Transaction, new: NewTimer) -> dict[str, Any]:
+def _parameters(tx: Transaction, new: NewTimer) -> tuple[dict[str, Any], list[Detail]]:
     """Read the action's parameters; a text with a template in it stays as it is until the timer fires."""
-    schema = find_action(tx, new.action_ref).definition["parameters"]
+    action = definitions.get(tx, "action", new.action_ref)
+    # That an action is missing is told with the rule's faults.
+    schema: Schema = {} if action is None else action.definition["parameters"]
     templates = [item for item in new.items if "{{" in item]
     plain, filled = ParameterReader(schema), ParameterReader({})
     plain.read_items([item for item in new.items if "{{" not in item])
     filled.read_items(templates)
-    faults = [*plain.faults, *filled.faults]
-    if faults:
-        raise UsageError("parameters cannot be read", code="invalid_params", details=faults)
-    return {**plain.values, **filled.values}
+    return {**plain.values, **filled.values}, [*plain.faults, *filled.faults]
 
 
 def show_next(

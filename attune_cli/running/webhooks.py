@@ -154,7 +154,11 @@ def read_request(words: Sequence[str], headers: Sequence[str]) -> Request:
         reader = ParameterReader({})
         reader.read_items(words)
         if reader.faults:
-            raise UsageError("the payload cannot be read", details=reader.faults)
+            raise UsageError(
+                "the payload cannot be read",
+                details=reader.faults,
+                hint="a whole body comes from a file, @FILE, or from stdin, -",
+            )
         body = json.dumps(reader.values, ensure_ascii=False).encode("utf-8", "surrogateescape")
     return Request(body=body, headers={"content-type": kind, "user-agent": "attune webhook send", **given})
 

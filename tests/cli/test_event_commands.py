@@ -278,6 +278,18 @@ def test_faulty_timers_are_not_made(garden: Run, words: tuple[str, ...], code: i
     assert document(garden, "timer", "list") == []
 
 
+def test_all_faults_of_a_timer_are_told_together(garden: Run) -> None:
+    words = ("--cron", "99 3 * *", "--tz", "Europe/Berln", "--action", "garden.watr", "stray")
+    result = garden("timer", "create", "x", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    for told in ("no action 'garden.watr'; did you mean garden.water?", "stray ", "'99 3 * *'"):
+        assert told in result.stderr
+    assert "unknown time zone, got 'Europe/Berln'; did you mean Europe/Berlin?" in result.stderr
+    missing = garden("timer", "create", "x", "--cron", "99 3 * *", "--action", "garden.watr")
+    assert missing.exit_code == 3
+    assert "'99 3 * *'" in missing.stderr
+
+
 def test_a_date_that_has_passed_makes_a_rule_that_says_so(garden: Run) -> None:
     result = garden("timer", "create", "late", "--at", "2020-01-01", "--action", "garden.water", "area=4")
     assert (result.exit_code, result.stdout) == (0, "local.late\n")

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.pack_files import write_files
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
+
+GREET = """\
+version: 1.0.0
+parameters: {name: {type: string, required: true}}
+tasks: [{name: say, action: core.echo, input: {message: "{{ parameters.name }}"}}]
+"""
 
 
 @pytest.mark.parametrize(
@@ -73,3 +82,34 @@ def test_a_list_that_is_empty_for_no_slip_says_nothing(run: Run) -> None:
         ("execution", "list", "--action", "core.*", "--pack", "core"),
     ):
         assert run(*words).stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("execution", "list", "-s", "live"), "running, canceling, completed"),
+        (
+            ("run", "core.ask", 'response_schema:={"z":{"type":"strng"}}'),
+            "got 'strng'; did you mean string?",
+        ),
+        (
+            ("webhook", "enable", "core.alert", "--style", "githb"),
+            "got 'githb'; did you mean github?",
+        ),
+        (("webhook", "send", "core.alert", '{"host": 1}'), "hint: a whole body comes from a file, @FILE"),
+    ],
+)
+def test_a_slip_is_told_what_was_meant(run: Run, words: tuple[str, ...], told: str) -> None:
+    refused = run(*words)
+    assert refused.exit_code == 2
+    assert told in refused.stderr
+    assert refused.stderr.count("running") <= 1
+
+
+def test_the_hint_of_a_workflow_runs_a_workflow(run: Run) -> None:
+    folder = Path("hall")
+    write_files(folder, {"pack.yaml": "ref: hall\nversion: 1.0.0\n", "workflows/greet.yaml": GREET})
+    assert run("pack", "install", "hall").exit_code == 0
+    refused = run("run", "workflow", "hall.greet")
+    assert refused.stderr.endswith("hint: attune run workflow hall.greet --help\n")
+    assert "attune run workflow hall.greet name=" in run("run", "workflow", "hall.greet", "--help").stdout

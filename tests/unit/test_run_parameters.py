@@ -15,6 +15,8 @@ from attune_cli.reading.parameters import ParameterReader
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from attune_cli.runtime.model.actions import Schema
+
 SCHEMA: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
     "n": {"type": "integer"},
@@ -93,6 +95,16 @@ def test_items_that_cannot_be_read_are_told_with_their_place(
     fault = reader.faults[0]
     assert (fault.path, fault.source) == (path, f"argument {len(items)}")
     assert fault.message.startswith(message)
+
+
+def test_a_word_alone_is_told_the_one_parameter_that_it_can_be_meant_for() -> None:
+    schema: Schema = {"host": {"type": "string", "required": True}, "n": {"type": "integer"}}
+    reader = ParameterReader(schema)
+    reader.read_items(["web 1"])
+    assert reader.faults[0].message == "expected key=value or key:=JSON; did you mean 'host=web 1'?"
+    two = ParameterReader({**schema, "n": {"type": "integer", "required": True}})
+    two.read_items(["web1"])
+    assert two.faults[0].message == "expected key=value or key:=JSON"
 
 
 def test_every_fault_of_a_line_is_kept() -> None:

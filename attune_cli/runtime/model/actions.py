@@ -88,6 +88,11 @@ class ActionDefinition:
     """`image build command network …` of a `container` action as written."""
     accesses_mcp: bool = False
 
+    @property
+    def run_form(self) -> str:
+        """The word between `attune run` and its ref."""
+        return "workflow" if self.runner_type == WORKFLOW_RUNNER else "action"
+
     def to_json(self) -> dict[str, Json]:
         return asdict(self)
 

@@ -28,7 +28,8 @@ class Finding:
     @property
     def said(self) -> str:
         """The message with what to write instead."""
-        return f"{self.message} ({self.suggestion})" if self.suggestion else self.message
+        said = f"{self.message} ({self.suggestion})" if self.suggestion else self.message
+        return "⏎".join(said.splitlines())
 
     @property
     def place(self) -> str:

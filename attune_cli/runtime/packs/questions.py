@@ -101,7 +101,7 @@ def _schema(raw: Json, faults: Faults) -> Schema:
     from attune_cli.runtime.packs.schemas import schema_faults
 
     found = [
-        Detail(".".join(("response_schema", *(str(part) for part in fault.path))), fault.message)
+        Detail(".".join(("response_schema", *(str(part) for part in fault.path))), fault.said)
         for fault in schema_faults(raw)
         if fault.severity == "error"
     ]

@@ -121,6 +121,9 @@ class Reading:
             fields.warn(message, "runner_type", suggestion=suggestion)
         return name
 
+    def has_runtime(self, ref: str) -> bool:
+        return ref in self.runtime_names.values()
+
     def is_file(self, *parts: str) -> bool:
         return os.path.isfile(os.path.join(self.folder, *parts))  # noqa: PTH113, PTH118 - False for any text, code too
 

@@ -50,6 +50,11 @@ class SchemaFault:
     severity: Severity = "error"
     suggestion: str | None = None
 
+    @property
+    def said(self) -> str:
+        """The message with what was meant."""
+        return f"{self.message}; {self.suggestion}" if self.suggestion else self.message
+
 
 def schema_faults(raw: Json) -> list[SchemaFault]:
     """Check a flat or JSON-Schema-shaped schema; returns all faults together."""

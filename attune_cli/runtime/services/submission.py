@@ -351,7 +351,7 @@ def invalid_parameters(action: ActionDefinition, faults: Sequence[Detail]) -> Us
         f"{count} of {action.ref} {'is' if len(faults) == 1 else 'are'} invalid",
         code="invalid_params",
         details=faults,
-        hint=f"attune run action {action.ref} --help",
+        hint=f"attune run {action.run_form} {action.ref} --help",
     )
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError
+from attune_cli.errors import ConflictError, Detail, NotFoundError, UsageError, did_you_mean
 from attune_cli.runtime.clock import SECOND, rfc3339
 from attune_cli.runtime.model import webhooks as model
 from attune_cli.runtime.model.webhooks import WebhookConfig
@@ -88,12 +88,19 @@ def enable(
 def _check(config: WebhookConfig) -> None:
     """Raise UsageError with every fault of a configuration, whoever wrote it."""
     faults = [
-        Detail(name, expected, getattr(config, name))
+        Detail(name, f"{expected}{_meant(name, config)}", getattr(config, name))
         for name, expected, is_right in _RULES
         if not is_right(getattr(config, name))
     ]
     if faults:
         raise UsageError("the webhook cannot be set up so", code="invalid_webhook", details=faults)
+
+
+def _meant(name: str, config: WebhookConfig) -> str:
+    """Return what a slip in one of the words was meant to be, for the end of a message."""
+    words = {"style": model.STYLES, "algorithm": model.ALGORITHMS}.get(name, ())
+    suggestion = did_you_mean(str(getattr(config, name)), words)
+    return f"; {suggestion}" if suggestion else ""
 
 
 def _is_number(value: object, least: float, most: float) -> bool:

@@ -95,7 +95,9 @@ def check_entry_point(fields: Fields, reading: Reading, folder: str, runner_type
             fields.error("missing key 'entry_point'")
         return
     is_there = reading.is_file(folder, entry_point)
-    is_code = runner_type in INLINE_RUNNERS and not looks_like_file(entry_point)
+    # Of a runner that is not known, which is told apart, it is not known either what it takes.
+    takes_code = runner_type in INLINE_RUNNERS or not reading.has_runtime(runner_type)
+    is_code = takes_code and not looks_like_file(entry_point)
     if is_code and not is_there:
         return
     if reading.leaves(folder, entry_point):
