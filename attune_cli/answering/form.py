@@ -164,7 +164,8 @@ class _Field:
         from attune_cli.runtime.runners.yaml_values import read_yaml
 
         empty: Json = [] if "array" in self._types else {}
-        start = self._default if self._default is not None else _outline(self._leaf) or empty
+        known = None if self._is_secret else self._default
+        start = known if known is not None else _outline(self._leaf) or empty
         text = yaml.safe_dump(start, allow_unicode=True, sort_keys=False)
         complaints: list[str] = []
         while True:

@@ -13,9 +13,11 @@ from attune_cli.reading.people import answerer
 from attune_cli.running.rehearsing import rehearsed
 from attune_cli.runtime.clock import SECOND, SystemClock
 from attune_cli.runtime.host import wake
+from attune_cli.runtime.model.agreement import in_words, proposing
 from attune_cli.runtime.model.inquiries import refusal
 from attune_cli.runtime.model.quantities import format_duration
 from attune_cli.runtime.services import inquiries as services
+from attune_cli.runtime.services.approvals import DIFFERING, earlier_values
 from attune_cli.runtime.services.logs import STREAMS, read_from, stream_file
 from attune_cli.runtime.services.people import members_of
 from attune_cli.runtime.store import execution_search, inquiries
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from attune_cli.config import Home
     from attune_cli.context import Context
-    from attune_cli.runtime.model.actions import Json
+    from attune_cli.runtime.model.actions import Json, Schema
     from attune_cli.runtime.model.inquiries import Inquiry, Vote
     from attune_cli.runtime.services.logs import StreamName
     from attune_cli.runtime.services.records import Record
@@ -47,6 +49,8 @@ class Question:
     votes: Sequence[Vote]
     refused: str | None
     """Why the person at this terminal may not answer."""
+    schema: Schema
+    """What the form asks for: its defaults are what others have approved already."""
     lines: Sequence[str]
     """The last that its execution, or one before it in its tree, has written."""
 
@@ -57,10 +61,12 @@ def read_question(context: Context, store: Store, inquiry: Inquiry, name: str | 
         votes = inquiries.votes(tx, inquiry.id)
         person = answerer(tx, context, name)
         lines = _lines_before(tx, context.home, inquiry)
+        earlier = earlier_values(tx, inquiry, Sealer(context.home.secret_key))
     refused = refusal(inquiry, person, members_of(context.settings))
     if refused is None and any(vote.person == person.name for vote in votes):
         refused = f"{person.name} has answered it already; it waits for others"
-    return Question(inquiry=inquiry, votes=votes, refused=refused, lines=lines)
+    schema = proposing(inquiry.response_schema, earlier)
+    return Question(inquiry=inquiry, votes=votes, refused=refused, schema=schema, lines=lines)
 
 
 def _lines_before(tx: Transaction, home: Home, inquiry: Inquiry) -> list[str]:
@@ -101,13 +107,16 @@ def answer(
     terminal = Terminal(context, unwanted=closed)
     _show(terminal, question, shows_lines=shows_lines)
     while True:
-        response = fill(question.inquiry.response_schema, terminal)
+        response = fill(question.schema, terminal)
         try:
             return respond(context, store, str(question.inquiry.id), response, name=name, comment=comment)
-        except UsageError as error:
+        except (UsageError, ConflictError) as error:
+            if isinstance(error, ConflictError) and error.code != DIFFERING:
+                raise
             terminal.say(error.message, "red")
             for fault in error.details:
                 terminal.say(f"  {fault.path}  {fault.message}", "red")
+            question = read_question(context, store, question.inquiry, name)
 
 
 def respond(
@@ -150,6 +159,9 @@ def _show(terminal: Terminal, question: Question, *, shows_lines: bool) -> None:
         for line in question.lines:
             terminal.say(cut(f"  │ {line}", width - 1), "dim")
     terminal.say(inquiry.prompt, "bold")
+    for vote in question.votes:
+        said = in_words(inquiry.response_schema, vote.response)
+        terminal.say(f"  {vote.person} said: {said}" + (f" ({vote.comment})" if vote.comment else ""))
 
 
 def heading(inquiry: Inquiry, votes: Sequence[Vote], now: int) -> str:

@@ -18,10 +18,12 @@ from attune_cli.running.questions import answer, heading, read_question, respond
 from attune_cli.running.rehearsing import rehearsed
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store, settle_inquiries, wake
+from attune_cli.runtime.model.agreement import taken_over
 from attune_cli.runtime.model.inquiries import refusal, verdict_field
 from attune_cli.runtime.model.parameters import example_of, in_order, types_of
 from attune_cli.runtime.packs.questions import fitted
 from attune_cli.runtime.services import inquiries as services
+from attune_cli.runtime.services.approvals import earlier_values
 from attune_cli.runtime.services.people import members_of
 from attune_cli.runtime.store import executions, inquiries
 from attune_cli.runtime.store.inquiries import InquiryFilter
@@ -64,8 +66,9 @@ def respond_to(context: Context, word: str, words: Words, *, wait: bool) -> int:
     with store.read(SystemClock().now()) as tx:
         inquiry = services.find(tx, word)
         services.check_open(tx, inquiry)
+        earlier = earlier_values(tx, inquiry, Sealer(context.home.secret_key))
     if words.are_given:
-        response = _response(context, inquiry, words)
+        response = _response(context, inquiry, words, earlier)
         answered = respond(context, store, str(inquiry.id), response, name=words.name, comment=words.comment)
     elif context.interactive and not context.dry_run:
         answered = _ask(context, store, inquiry, words)
@@ -102,8 +105,11 @@ def tell_answered(context: Context, store: Store, inquiry: Inquiry) -> None:
 # --- what was typed
 
 
-def _response(context: Context, inquiry: Inquiry, words: Words) -> Json:
-    """Read the words; all that cannot be read, and all that does not fit, is told together."""
+def _response(context: Context, inquiry: Inquiry, words: Words, earlier: dict[str, Json]) -> Json:
+    """Read the words; all that cannot be read, and all that does not fit, is told together.
+
+    What they leave open is taken over from `earlier` approvals.
+    """
     schema = inquiry.response_schema
     reader = ParameterReader(schema, keys=False)
     whole: Json = {}
@@ -119,7 +125,7 @@ def _response(context: Context, inquiry: Inquiry, words: Words) -> Json:
         context.out.warning(warning)
     response = _merged(reader, whole)
     told = {fault.path for fault in reader.faults}
-    more = [] if "--response" in told else fitted(schema, response)[1]
+    more = [] if "--response" in told else fitted(schema, taken_over(schema, earlier, response))[1]
     faults = [*reader.faults, *(fault for fault in more if fault.path not in told)]
     if faults:
         raise UsageError(

@@ -104,3 +104,27 @@ def test_nothing_in_a_question_drives_the_terminal_and_its_log_is_cut_to_it(run:
     assert "Go ␛[31mon?" in screen.shown
     assert "\x1b" not in screen.shown
     assert max(len(line) for line in screen.shown.splitlines()) <= 60
+
+
+def test_who_approves_after_others_sees_what_they_said_and_is_proposed_their_values(run: Run) -> None:
+    schema = {
+        "approved": {"type": "boolean", "required": True},
+        "share": {"type": "integer", "required": True},
+        "why": {"type": "string"},
+        "pin": {"type": "integer", "secret": True},
+    }
+    words = ("prompt=How many?", f"response_schema:={json.dumps(schema)}", 'approvals:={"required": 2}')
+    assert run("run", "action", "core.ask", *words, "--on-inquiry", "fail").exit_code == 7
+    by_ben = ("--approve", "share=5", "why=late", "pin=987123", "--as", "ben")
+    assert run("inquiry", "respond", "1", *by_ben).exit_code == 0
+    with Screen("inquiry", "respond", "1", "--as", "carla") as screen:
+        screen.until("ben said: yes, share 5, why 'late', pin (secret)")
+        screen.until("approved (yes or no): ").type("y\n").until("share (integer) [5]: ").type("7\n")
+        screen.until("why (string, optional): ").type("\n").until("[as it is]: ").type("\n")
+        screen.until("ben approved 5, not 7")
+        screen.until("approved (yes or no): ").type("y\n").until("share (integer) [5]: ").type("\n")
+        screen.until("why (string, optional): ").type("\n").until("[as it is]: ").type("\n")
+        screen.until("inquiry 1 answered")
+        assert screen.end() == 0
+        assert "987123" not in screen.shown
+    assert inquiry(run, "1")["response"]["share"] == 5

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from attune_cli.errors import ConflictError, DeniedError
+from attune_cli.errors import ConflictError, DeniedError, UsageError
+from attune_cli.runtime.model.entities import REDACTED
+from attune_cli.runtime.store import executions
 from tests.engine.question_stage import ask, respond, shown
 from tests.engine.stage import Stage
 
@@ -100,3 +102,76 @@ def test_approvals_that_nobody_could_ever_give_fail_and_say_so(stage: Stage) -> 
         "2 approvals are required, and only ben may give them, because anna asked for the run"
         in error.message
     )
+
+
+# --- several who approve, approve the same
+
+SHARED = {
+    "approved": {"type": "boolean", "required": True},
+    "share": {"type": "integer", "minimum": 1, "maximum": 100, "required": True},
+    "why": {"type": "string"},
+}
+
+
+def ask_two(stage: Stage, **fields: object) -> int:
+    """Ask for a share that two persons approve."""
+    return ask(stage, response_schema={**SHARED, **fields}, approvals={"required": 2})
+
+
+def test_an_approval_of_other_values_is_refused_and_says_who_approved_what(stage: Stage) -> None:
+    execution = ask_two(stage)
+    respond(stage, "1", {"approved": True, "share": 5, "why": "it is late"}, by="ben")
+    with pytest.raises(ConflictError, match="approved with the same values by all") as caught:
+        respond(stage, "1", {"approved": True, "share": 100}, by="carl")
+    assert [(one.path, one.message) for one in caught.value.details] == [("share", "ben approved 5, not 100")]
+    assert caught.value.hint == "attune inquiry respond 1 --approve approves the same; --reject ends it"
+    assert stage.status(execution) == ["running"]
+    respond(stage, "1", {"approved": True, "share": 5, "why": "fine"}, by="carl")
+    assert (stage.row(execution).result or {})["response"] == {"approved": True, "share": 5, "why": "fine"}
+
+
+def test_an_approval_takes_over_what_it_leaves_open_and_free_text_stays_with_who_said_it(
+    stage: Stage,
+) -> None:
+    execution = ask_two(stage)
+    respond(stage, "1", {"approved": True, "share": 5, "why": "it is late"}, by="ben")
+    respond(stage, "1", YES, by="carl")
+    result = stage.row(execution).result or {}
+    assert result["response"] == {"approved": True, "share": 5, "why": "it is late"}
+    assert [vote["response"] for vote in shown(stage)["approvals"]["given"]] == [
+        {"approved": True, "share": 5, "why": "it is late"},
+        {"approved": True, "share": 5},
+    ]
+
+
+def test_a_rejection_need_not_be_of_the_same_values_and_has_words_of_its_own(stage: Stage) -> None:
+    ask_two(stage)
+    ask_two(stage)
+    respond(stage, "1", {"approved": True, "share": 5, "why": "it is late"}, by="ben")
+    respond(stage, "2", {"approved": True, "share": 5, "why": "it is late"}, by="ben")
+    assert respond(stage, "1", NO, by="carl").response == {"approved": False, "share": 5}
+    assert respond(stage, "2", {"approved": False, "share": 9}, by="carl").response == {
+        "approved": False,
+        "share": 9,
+    }
+
+
+def test_an_answer_without_a_yes_or_no_is_not_made_an_approval(stage: Stage) -> None:
+    ask_two(stage)
+    respond(stage, "1", {"approved": True, "share": 5}, by="ben")
+    with pytest.raises(UsageError, match="does not fit"):
+        respond(stage, "1", {"share": 5}, by="carl")
+
+
+def test_secret_values_have_to_be_the_same_and_are_not_told(stage: Stage) -> None:
+    execution = ask_two(stage, pin={"type": "integer", "secret": True, "required": True})
+    respond(stage, "1", {"approved": True, "share": 5, "pin": 987123}, by="ben")
+    with pytest.raises(ConflictError) as caught:
+        respond(stage, "1", {"approved": True, "pin": 987124}, by="carl")
+    assert [one.message for one in caught.value.details] == ["ben approved another value (secret)"]
+    respond(stage, "1", YES, by="carl")
+    assert (stage.row(execution).result or {})["response"]["pin"] == REDACTED
+    with stage.store.read(stage.clock.now()) as tx:
+        sealed = executions.sealed_result(tx, execution)
+    assert sealed is not None
+    assert list(stage.sealer.unseal(sealed).values()) == [987123]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, DeniedError, Detail, NotFoundError, UsageError
 from attune_cli.runtime.clock import SECOND, rfc3339
+from attune_cli.runtime.model.agreement import own_words, taken_over
 from attune_cli.runtime.model.entities import REDACTED
 from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.model.inquiries import (
@@ -27,6 +28,7 @@ from attune_cli.runtime.model.inquiries import (
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import put_at, value_at
 from attune_cli.runtime.packs.questions import fitted, invalid_question
+from attune_cli.runtime.services.approvals import check_agreement, earlier_values
 from attune_cli.runtime.services.inquiry_settling import settle
 from attune_cli.runtime.services.people import members_of
 from attune_cli.runtime.services.records import Record, time_or_none
@@ -211,22 +213,17 @@ def respond(
             code="not_yours",
             hint=f"attune inquiry show {inquiry.id}",
         )
-    answer = _checked(inquiry, response, settings)
-    approved = is_approval(inquiry.response_schema, answer)
+    earlier = earlier_values(tx, inquiry, sealer)
+    answer = _checked(inquiry, taken_over(inquiry.response_schema, earlier, response), settings)
+    if inquiry.approvers is not None:
+        vote = _vote(inquiry, response, answer, by=by, comment=comment, sealer=sealer, now=tx.now)
+        given = _earlier_votes(tx, inquiry, vote)
+        if vote.approved:
+            check_agreement(tx, inquiry, earlier, answer)
+        inquiries.add_vote(tx, inquiry.id, vote)
+        if not is_decided(inquiry, [*given, vote]):
+            return _again(tx, inquiry)
     shown, sealed = _sealed(inquiry.response_schema, answer, sealer)
-    if inquiry.approvers is not None and not _is_last_vote(
-        tx,
-        inquiry,
-        Vote(
-            person=by.name or "",
-            approved=approved,
-            response=shown,
-            sealed=sealed,
-            comment=comment,
-            created=tx.now,
-        ),
-    ):
-        return _again(tx, inquiry)
     inquiries.respond(tx, inquiry.id, shown, sealed=sealed, responded_by=by.shown, comment=comment)
     return _settled(tx, inquiry, sealer)
 
@@ -276,8 +273,27 @@ def _checked(inquiry: Inquiry, response: Json, settings: Settings) -> Json:
     return answer
 
 
-def _is_last_vote(tx: Transaction, inquiry: Inquiry, vote: Vote) -> bool:
-    """Write down a vote; tells whether it decides."""
+def _vote(
+    inquiry: Inquiry,
+    response: Json,
+    answer: Json,
+    *,
+    by: Person,
+    comment: str | None,
+    sealer: Sealer,
+    now: Instant,
+) -> Vote:
+    """Return what goes on record of a person: the values that were decided about, and their own words."""
+    said = own_words(inquiry.response_schema, response, answer)
+    shown, sealed = _sealed(inquiry.response_schema, said, sealer)
+    approved = is_approval(inquiry.response_schema, answer)
+    return Vote(
+        person=by.name or "", approved=approved, response=shown, sealed=sealed, comment=comment, created=now
+    )
+
+
+def _earlier_votes(tx: Transaction, inquiry: Inquiry, vote: Vote) -> list[Vote]:
+    """Return what others said; raises ConflictError for a second word of the same person."""
     given = inquiries.votes(tx, inquiry.id)
     if any(earlier.person == vote.person for earlier in given):
         raise ConflictError(
@@ -285,8 +301,7 @@ def _is_last_vote(tx: Transaction, inquiry: Inquiry, vote: Vote) -> bool:
             code="answered_already",
             hint=f"attune inquiry show {inquiry.id}",
         )
-    inquiries.add_vote(tx, inquiry.id, vote)
-    return is_decided(inquiry, [*given, vote])
+    return given
 
 
 def _sealed(declared: Schema, answer: Json, sealer: Sealer) -> tuple[Json, bytes | None]:
