@@ -190,7 +190,14 @@ def _group(child: Record) -> str:
 
 
 def _origin(task: Record) -> list[str]:
-    return [] if task["origin"] is None else [f"kept from execution {task['origin']}"]
+    """Say what of a task an earlier run has done: all of it, or some of its items."""
+    if task["origin"] is None:
+        return []
+    whole = f"kept from execution {task['origin']}"
+    kept = task["kept_items"]
+    if kept is None or kept == sum(task[f"{group}_items"] for group in ("completed", "failed", "running")):
+        return [whole]
+    return [f"{kept} {'item' if kept == 1 else 'items'} {whole}"] if kept else []
 
 
 def _shows_cause(execution: Record) -> bool:

@@ -5,22 +5,24 @@ The rows are made with the execution, before it begins; from then on it goes on 
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import ConflictError, UsageError, did_you_mean
 from attune_cli.runtime.model.automations import WorkflowDefinition
-from attune_cli.runtime.model.pointers import format_pointer
+from attune_cli.runtime.model.pointers import format_pointer, put_at
 from attune_cli.runtime.model.secret_places import take_out
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.workflows.cycles import reached_from
 from attune_cli.runtime.model.workflows.graph import Graph
 from attune_cli.runtime.model.workflows.states import FAILURES, TaskStatus
 from attune_cli.runtime.model.workflows.task import FOLLOWING
+from attune_cli.runtime.services.workflow_keeping import Keeping, Redone, causes_of
 from attune_cli.runtime.store import executions, jobs, workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from attune_cli.runtime.model.jobs import JobDefinition
     from attune_cli.runtime.model.workflows.task import Task
@@ -46,7 +48,7 @@ def resuming(
     earlier = submission.rerun_of or 0
     check_failed(tx, earlier)
     check_results(tx, earlier, graph)
-    return job, lambda execution, _sealer: take_over(tx, execution, graph, earlier)
+    return job, lambda execution, sealer: take_over(tx, execution, graph, earlier, sealer)
 
 
 def graph_of(job: JobDefinition) -> Graph:
@@ -99,7 +101,18 @@ def begin_at(tx: Transaction, execution: int, graph: Graph, name: str, sealer: S
 
 def insert(tx: Transaction, execution: int, graph: Graph, sealer: Sealer, *, due: int | None = 0) -> None:
     """Make the state of a workflow with the variables that it begins with."""
-    variables: dict[str, Any] = dict(graph.vars)
+    _insert_state(tx, execution, graph, dict(graph.vars), sealer, due=due)
+
+
+def _insert_state(
+    tx: Transaction,
+    execution: int,
+    graph: Graph,
+    variables: dict[str, Any],
+    sealer: Sealer,
+    *,
+    due: int | None,
+) -> None:
     secret = [format_pointer([name]) for name in graph.secret_vars if name in variables]
     hidden = take_out(variables, secret)
     workflows.insert(
@@ -151,36 +164,115 @@ def _lacks_results(tx: Transaction, row: TaskRow, task: Task) -> bool:
     return found != highest or (found == 0) != (items == 0)
 
 
-def take_over(tx: Transaction, execution: int, graph: Graph, earlier: int) -> None:
+def take_over(tx: Transaction, execution: int, graph: Graph, earlier: int, sealer: Sealer) -> None:
     """Let a workflow go on where an earlier run of it failed: variables and results of that one count for it.
 
-    What failed and led nowhere begins again, of several items those that failed; of what succeeded only what follows is
-    looked at again, where that could not be told.
+    What failed and led nowhere begins again, of several items those that failed; so does a handled failure that did not
+    end well, and what read a parameter that is other now. Of what succeeded only what follows is looked at again, where
+    that could not be told.
     """
     state = workflows.get(tx, earlier)
     old = executions.startable(tx, earlier)
     if state is None or old is None:
         return
     before = Graph.of(WorkflowDefinition.from_json(jobs.get(tx, old.job)["workflow"]))
-    workflows.insert(tx, execution, variables=state.variables, sealed=state.sealed, due=None)
+    rows = workflow_tasks.all_of(tx, earlier)
+    redone = _redone(tx, graph, (earlier, execution), rows, state, sealer)
+    _insert_variables(tx, execution, graph, state, redone, sealer)
     faulty = _faulty(state)
     made: dict[int, int] = {}
-    for row in workflow_tasks.all_of(tx, earlier):
-        if row.name not in graph.tasks or (row.within is not None and row.within not in made):
+    for row, status in _taken(graph, rows, redone, faulty):
+        if row.within is not None and row.within not in made:
             continue
-        status = row.status if row.within is not None else _status_of(row, row.name in faulty)
         within = None if row.within is None else made[row.within]
+        begins = status is TaskStatus.WAITING
+        origin = _origin_of(row, begins=begins, is_same=_is_same(before, graph, row))
         copy = workflow_tasks.copy(
             tx,
             row,
             execution,
             status=status,
-            handled=row.handled or row.within is not None,
+            handled=row.within is not None
+            or (row.handled and row.name not in redone.followed and not begins),
             within=within,
-            origin=_origin_of(row, begins=status is TaskStatus.WAITING, is_same=_is_same(before, graph, row)),
+            origin=None if begins and row.name in redone.stale | redone.behind else origin,
         )
-        if status is not TaskStatus.WAITING:
+        if not begins:
             made[row.id] = copy
+
+
+def _redone(
+    tx: Transaction,
+    graph: Graph,
+    runs: tuple[int, int],
+    rows: list[TaskRow],
+    state: Workflow,
+    sealer: Sealer,
+) -> Redone:
+    """Return what of the first of two runs the second one does again."""
+    before, now = (_given(tx, run, sealer) for run in runs)
+    replaced = frozenset(
+        name
+        for name in {**before, **now}
+        if (name in before, before.get(name)) != (name in now, now.get(name))
+    )
+    causes = frozenset[str]() if state.faults else causes_of(graph, rows)
+    return Keeping(tx, graph).redone(replaced, causes) if replaced or causes else Redone()
+
+
+def _given(tx: Transaction, execution: int, sealer: Sealer) -> dict[str, Any]:
+    """Return the parameters of an execution, secret ones too."""
+    row = executions.startable(tx, execution)
+    if row is None:
+        return {}
+    values: dict[str, Any] = json.loads(row.parameters)
+    hidden: dict[str, Any] = {} if row.sealed is None else sealer.unseal(row.sealed)["parameters"]
+    for pointer, value in hidden.items():
+        put_at(values, pointer, value)
+    return values
+
+
+def _insert_variables(
+    tx: Transaction, execution: int, graph: Graph, state: Workflow, redone: Redone, sealer: Sealer
+) -> None:
+    """Begin with the variables of the earlier run; those that are published again are what they were at first."""
+    variables = dict(state.variables)
+    hidden: dict[str, Any] = {} if state.sealed is None else sealer.unseal(state.sealed)
+    for pointer, value in hidden.items():
+        put_at(variables, pointer, value)
+    for name in redone.variables & frozenset(variables):
+        del variables[name]
+        if name in graph.vars:
+            variables[name] = graph.vars[name]
+    _insert_state(tx, execution, graph, variables, sealer, due=None)
+
+
+def _taken(
+    graph: Graph, rows: list[TaskRow], redone: Redone, faulty: set[str]
+) -> Iterator[tuple[TaskRow, TaskStatus]]:
+    """Yield each row of the earlier run that the next one begins with, and what it is to that."""
+    begun: set[str] = set()
+    top = redone.begins | redone.followed
+    for row in rows:
+        if row.name not in graph.tasks:
+            continue
+        if row.within is not None:
+            yield row, row.status
+        elif row.name in redone.behind:
+            led_by_kept = set(row.arrivals) - redone.behind - top
+            if row.name not in begun and led_by_kept:
+                begun.add(row.name)
+                yield row, TaskStatus.WAITING
+        elif row.name in redone.begins:
+            if row.name not in begun:
+                begun.add(row.name)
+                yield row, TaskStatus.WAITING
+        elif row.name in redone.followed and row.status is TaskStatus.COMPLETED:
+            yield row, TaskStatus.RUNNING
+        elif row.name in redone.followed:
+            yield row, TaskStatus.WAITING
+        else:
+            yield row, _status_of(row, row.name in faulty)
 
 
 def _is_same(before: Graph, now: Graph, row: TaskRow) -> bool:

@@ -98,6 +98,7 @@ def task_record(task: TreeTask, counts: ChildCounts) -> Record:
         "completed_items": counts.completed if has_items else None,
         "failed_items": counts.bad if has_items else None,
         "running_items": counts.live if has_items else None,
+        "kept_items": counts.kept if has_items and task.origin is not None else None,
         "attempts": counts.attempts,
         "error": task.error,
         "origin": task.origin_workflow,

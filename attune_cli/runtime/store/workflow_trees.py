@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.model.states import Status
@@ -47,6 +48,8 @@ class ChildCounts:
     live: int = 0
     attempts: int = 0
     action_ref: str | None = None
+    kept: int = 0
+    """Those of an earlier run."""
 
 
 @immutable(kw_only=True)
@@ -100,11 +103,16 @@ _COUNTED = """sum(e.status = 'completed'),
  sum(e.finished IS NOT NULL AND e.status <> 'completed' AND e.next_attempt IS NULL),
  sum(e.finished IS NULL), max(e.attempt), max(e.action_ref)"""
 
-_OF_SOURCES = """(e.workflow_task = ?1 OR (e.status = 'completed'
+_OF_SOURCES = """(e.workflow_task = ?1 OR ((e.status = 'completed' OR EXISTS (
+   SELECT 1 FROM workflow_task AS t WHERE t.id = ?1 AND t.finished = t.created
+   AND NOT EXISTS (SELECT 1 FROM execution AS own WHERE own.workflow_task = t.id)))
  AND e.workflow_task IN (SELECT value FROM json_each(?2))
  AND NOT EXISTS (SELECT 1 FROM execution AS later WHERE later.workflow_task > e.workflow_task AND later.item = e.item
    AND (later.workflow_task = ?1 OR later.workflow_task IN (SELECT value FROM json_each(?2))))))"""
-"""What runs and ran for a task, and what earlier runs have done of it: its row, and theirs as a JSON list."""
+"""What runs and ran for a task, and what earlier runs have done of it: its row, and theirs as a JSON list.
+
+Of a task that was taken over as it ended, what failed counts too; of one that begins again it does not.
+"""
 
 
 def child_counts(tx: Transaction, tasks: Sequence[int]) -> dict[int, ChildCounts]:
@@ -120,9 +128,11 @@ def child_counts(tx: Transaction, tasks: Sequence[int]) -> dict[int, ChildCounts
 def counts_of_sources(tx: Transaction, sources: Sequence[int]) -> ChildCounts:
     """Return the same of a task that goes on from earlier runs, by its row and theirs (workflow_tasks.sources)."""
     row = tx.execute(
-        f"SELECT {_COUNTED} FROM execution AS e WHERE {_OF_SOURCES}", _parameters(sources)
+        f"""SELECT {_COUNTED}, sum(e.workflow_task <> ?1 AND e.next_attempt IS NULL) FROM execution AS e
+            WHERE {_OF_SOURCES}""",
+        _parameters(sources),
     ).fetchone()
-    return ChildCounts() if row[0] is None else _counts(row)
+    return ChildCounts() if row[0] is None else replace(_counts(row), kept=row[5])
 
 
 def _counts(row: tuple[Any, ...]) -> ChildCounts:

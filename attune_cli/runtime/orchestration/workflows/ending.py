@@ -99,7 +99,7 @@ class Ending:
         ended = executions.get(self._case.tx, self._case.id)
         following = None if ended is None else ended.next_attempt
         if following is not None and workflow_tasks.began_in_midst(self._case.tx, self._case.id):
-            take_over(self._case.tx, following, self._case.graph, self._case.id)
+            take_over(self._case.tx, following, self._case.graph, self._case.id, self._case.sealer)
 
 
 def give_up(tx: Transaction, workflow: int, kind: str, message: str, *, timed_out: bool = False) -> None:
