@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -102,6 +102,45 @@ def test_approvals_that_nobody_could_ever_give_fail_and_say_so(stage: Stage) -> 
         "2 approvals are required, and only ben may give them, because anna asked for the run"
         in error.message
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (
+            {"assigned_to": "ben", "approvals": {"required": 2, "from": ["ben", "carla"]}},
+            "2 approvals are required, and only ben may give them, because it is assigned to ben",
+        ),
+        (
+            {"assigned_to": "ben", "approvals": {"required": 2}},
+            "2 approvals are required, and only ben may give them, because it is assigned to ben",
+        ),
+        (
+            {"assigned_to": "ben", "approvals": {"from": ["carla"]}},
+            "1 approval is required, and nobody may give it, because it is assigned to ben",
+        ),
+    ],
+)
+def test_approvals_from_others_than_who_it_is_assigned_to_start_nothing(
+    stage: Stage, question: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        ask(stage, **question)
+    assert [(one.path, one.message) for one in caught.value.details] == [("approvals", told)]
+
+
+def test_an_approval_that_is_assigned_to_who_asked_for_the_run_fails_and_says_so(stage: Stage) -> None:
+    error = stage.row(ask(stage, assigned_to="anna", approvals={"from": ["role:ops"]})).error
+    assert error is not None
+    assert "nobody may give it, because anna asked for the run and it is assigned to anna" in error.message
+
+
+def test_approvals_within_who_it_is_assigned_to_are_waited_for(stage: Stage) -> None:
+    for given in ("ben", "role:ops"):
+        ask(stage, assigned_to=given, approvals={"required": 1, "from": ["role:ops", "dora"]})
+    assert ask(stage, assigned_to="role:ops", approvals={"required": 2, "from": ["ben", "carl"]})
+    assert respond(stage, "1", YES, by="ben").status == "responded"
+    assert respond(stage, "3", YES, by="ben").is_pending
 
 
 # --- several who approve, approve the same

@@ -175,15 +175,28 @@ def is_one_of(name: str | None, wanted: Sequence[str], members: Callable[[str], 
 
 def missing_approvers(question: Question, requester: str | None) -> str | None:
     """Say that a question can never get its approvals, where that can be known: roles may gain members."""
-    named = question.approvers
-    if not named or any(one.startswith(ROLE_PREFIX) for one in named):
+    named = None if question.approvers is None else _named(question.approvers, question.assigned_to)
+    if named is None:
         return None
-    able = sorted(set(named) - {requester or ""})
+    able = sorted(named - {requester or ""})
     if len(able) >= question.required:
         return None
-    who = f"only {', '.join(able)} may give them" if able else "nobody may give them"
-    told = f", because {requester} asked for the run" if requester in named else ""
-    return f"{question.required} approvals are required, and {who}{told}"
+    is_one = question.required == 1
+    required, them = ("1 approval is", "it") if is_one else (f"{question.required} approvals are", "them")
+    who = f"only {', '.join(able)} may give {them}" if able else f"nobody may give {them}"
+    reasons = [f"{requester} asked for the run"] if requester in named else []
+    if question.assigned_to is not None and not question.assigned_to.startswith(ROLE_PREFIX):
+        reasons.append(f"it is assigned to {question.assigned_to}")
+    told = f", because {' and '.join(reasons)}" if reasons else ""
+    return f"{required} required, and {who}{told}"
+
+
+def _named(approvers: Sequence[str], assigned_to: str | None) -> set[str] | None:
+    """Return all who may approve, by name; None where it is anybody, or who has a role."""
+    is_open = not approvers or any(one.startswith(ROLE_PREFIX) for one in approvers)
+    if assigned_to is None or assigned_to.startswith(ROLE_PREFIX):
+        return None if is_open else set(approvers)
+    return {assigned_to} if is_open or assigned_to in approvers else set()
 
 
 # --- what answers come to
