@@ -92,10 +92,10 @@ def _read_again(context: Context, store: Store, link: str) -> None:
         with store.read(now) as tx:
             known = installation.installed(tx)
         found = read_pack(pack.folder, shown_as=os.path.join(link, ""), installed=known)  # noqa: PTH118 - a prefix
-        for finding in found.findings:
-            if finding not in found.errors:
-                context.out.warning(str(finding))
         sealer = Sealer(context.home.secret_key)
         with store.write(now) as tx:
             installation.install(tx, pack, found, home=context.home, sealer=sealer, upgrade=True)
+        # A faulty pack is read again by each command until it is mended: its faults are enough.
+        for finding in found.findings:
+            context.out.warning(str(finding))
     context.out.note(f"{found.manifest.ref} was read again from {Path(link)}")

@@ -124,6 +124,32 @@ def test_a_faulty_file_is_not_drawn_and_told_with_all_its_faults(run: Run) -> No
     assert "garden/workflows/water.workflow.yaml:12:" in checked.stdout
 
 
+def test_a_workflow_file_runs_wherever_it_lies(run: Run, tmp_path: Path) -> None:
+    loose = tmp_path / "greet.yaml"
+    loose.write_text(
+        "version: 1.0.0\nparameters: {name: {type: string, required: true}}\n"
+        'tasks: [{name: say, action: core.echo, input: {message: "hi {{ parameters.name }}"}}]\n'
+        'output_map: {said: "{{ parameters.name }}"}\n'
+    )
+    ran = run("run", "workflow", str(loose), "name=Ada", "-j")
+    assert ran.exit_code == 0
+    record = json.loads(ran.stdout)
+    assert (record["action_ref"], record["status"]) == ("file.greet", "completed")
+    assert "say" in run("workflow", "graph", str(loose)).stdout
+    write_files(tmp_path / "hall", {"pack.yaml": "ref: hall\nversion: 1.0.0\n"})
+    beside = loose.rename(tmp_path / "hall" / "greet.yaml")
+    beside.write_text(f"ref: hall.greet\n{beside.read_text()}")
+    assert (
+        json.loads(run("run", "workflow", str(beside), "name=Ada", "-j").stdout)["action_ref"] == "hall.greet"
+    )
+    assert run("run", "workflow", str(beside)).exit_code == 2
+    beside.write_text(beside.read_text().replace("core.echo", "core.ecko"))
+    broken = run("run", "workflow", str(beside), "name=Ada")
+    assert broken.exit_code == 2
+    assert "greet.yaml:4:" in broken.stderr
+    assert "did you mean core.echo?" in broken.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

@@ -312,7 +312,7 @@ def test_leaving_out_faulty_files_keeps_a_workflow_and_its_action_together(tmp_p
     }
     left, skipped = without_faulty(read(write_pack(tmp_path, files)))
     assert left.errors == []
-    assert skipped == ["demo.flow"]
+    assert skipped == ["demo.flow", "actions/broken.yaml"]
     kept = {kind: [one.ref for one in group] for kind, group in left.definitions.items() if group}
     assert kept == {"action": ["demo.hello"], "trigger": ["demo.t"]}
 

@@ -6,12 +6,13 @@ from contextlib import suppress
 from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import attune_cli
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 from attune_cli.runtime.model.automations import DEFINITIONS, TriggerDefinition
+from attune_cli.runtime.model.refs import is_ref, pack_of
 from attune_cli.runtime.model.versions import parse_requirement
 from attune_cli.runtime.packs.documents import DocumentError, parse_document
 from attune_cli.runtime.packs.fields import Fields
@@ -44,6 +45,8 @@ Wanted = TypeVar("Wanted")
 
 MANIFEST_NAMES = ("pack.yaml", "pack.yml")
 SUFFIXES = (".yaml", ".yml")
+_NO_PACK = "file"
+"""Stands for the pack in the ref of a file that lies in none, as in that of a script (`attune run file`)."""
 
 DECODERS: dict[str, tuple[str, Callable[[Fields, Reading], Definition]]] = {
     "permission_set": ("permission_sets", decode_permission_set),
@@ -109,8 +112,14 @@ def read_pack(
     return _Reader(folder, shown_as, known, policy).read()
 
 
+def read_lone_workflow(path: Path, *, installed: Installed | None = None) -> PackSource:
+    """Read a workflow's file that lies in no pack, as all that there is of one: that of its ref, else `file`."""
+    known = core_as_installed() if installed is None else installed
+    return _Reader(path.parent, "", known).read_alone(path.name)
+
+
 def without_faulty(source: PackSource) -> tuple[PackSource, list[str]]:
-    """Leave out the files that have errors; returns what is left and the refs that are not in it.
+    """Leave out the files that have errors; returns what is left, and the refs and unread files that are not in it.
 
     A workflow and the action that runs it go together. An error of the manifest is kept.
     """
@@ -129,7 +138,8 @@ def without_faulty(source: PackSource) -> tuple[PackSource, list[str]]:
     manifest_faults = [finding for finding in source.errors if finding.path.endswith(MANIFEST_NAMES)]
     warnings = [finding for finding in source.findings if finding.severity == "warning"]
     left = replace(source, definitions=kept, findings=tuple(sorted([*warnings, *manifest_faults])))
-    return left, sorted({ref for _, ref in dropped})
+    unread = faulty - set(source.places.values()) - {finding.path for finding in manifest_faults}
+    return left, [*sorted({ref for _, ref in dropped}), *sorted(unread)]
 
 
 @cache
@@ -211,6 +221,32 @@ class _Reader:
             if kind == "runtime":
                 names |= runtime_names(self._source(manifest).of(RuntimeDefinition))
         self._read_workflows(self._source(manifest).of(ActionDefinition))
+        return self._checked(manifest)
+
+    def read_alone(self, file: str) -> PackSource:
+        """Read one workflow, and nothing else of its folder."""
+        self._files = (file,)
+        manifest = decode_manifest(Fields(parse_document(b"version: 0.0.0"), "", []), self._pack_of(file))
+        names = dict(self._installed.runtime_names)
+        self._reading = Reading(manifest.ref, self._folder, names, self._installed.is_complete, self._policy)
+        workflow = self._read_graph(file, None)
+        if workflow is not None:
+            self._defined["action", workflow.ref] = file
+            self._definitions["workflow"] = (workflow,)
+            self._definitions["action"] = (companion_action(workflow),)
+        return self._checked(manifest)
+
+    def _pack_of(self, file: str) -> str:
+        """Return the pack that a file's own ref names, else `file`."""
+        with suppress(DocumentError, OSError):
+            value = parse_document((self._folder / file).read_bytes()).value
+            ref = cast("dict[str, object]", value).get("ref") if isinstance(value, dict) else None
+            if isinstance(ref, str) and is_ref(ref):
+                return pack_of(ref)
+        return _NO_PACK
+
+    def _checked(self, manifest: PackManifest) -> PackSource:
+        """Hold what was read against each other and what is installed."""
         own = as_installed([self._source(manifest)])
         self._findings += self._unresolved(own, manifest)
         self._doubt_rules({**self._installed.outputs, **own.outputs})
