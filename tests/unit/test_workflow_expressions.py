@@ -176,7 +176,13 @@ def test_everything_that_is_missing_is_told_with_its_place_and_expression() -> N
         fill(written)
     assert [(detail.path, detail.message) for detail in error.value.details] == [
         ("input.a", "{{ task.make.data.z }}: task.make.data.z is missing"),
-        ("input.b.0", "{{ task.later.y }}: task.later.y is missing"),
+        (
+            "input.b.0",
+            (
+                "{{ task.later.y }}: task.later.y is missing: task 'later' did not run;"
+                " where it need not, write task.later.y | default(…)"
+            ),
+        ),
         ("input.b.1", "{{ parameters.z }}: parameters.z is missing"),
         ("input.c", "{{ 1 / 0 }}: nothing can be divided by zero"),
     ]

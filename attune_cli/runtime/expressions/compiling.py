@@ -48,8 +48,11 @@ class Compiler:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self.paths: list[tuple[tuple[str | int, ...], int]] = []
+        self.needed: list[tuple[tuple[str | int, ...], int]] = []
+        """Those of the paths without which there is no value, whatever else is so."""
         self.unknown: list[Unknown] = []
         self._may_be_missing = 0
+        self._may_be_left = 0
 
     def compile(self, node: nodes.Node, depth: int = 0) -> Compute:
         if depth > MAX_DEPTH:
@@ -83,8 +86,8 @@ class Compiler:
         return compute
 
     def _condexpr(self, node: nodes.CondExpr, depth: int) -> Compute:
-        test, then = self.compile(node.test, depth), self.compile(node.expr1, depth)
-        other = None if node.expr2 is None else self.compile(node.expr2, depth)
+        test, then = self.compile(node.test, depth), self._of_left(node.expr1, depth)
+        other = None if node.expr2 is None else self._of_left(node.expr2, depth)
 
         def compute(run: Run) -> Json:
             if given(test(run)):
@@ -107,6 +110,8 @@ class Compiler:
             noun = "key" if name == "keystore" else "task"
             raise ParseError(f"the name of a {noun} has to be written out, as in {name}.NAME", offset)
         self.paths.append(((name, *path), offset))
+        if not self._may_be_missing and not self._may_be_left:
+            self.needed.append(((name, *path), offset))
         unknown = self._vocabulary.unknown(name, path, offset)
         if unknown is None:
             return lambda run: run.look(name, path)
@@ -121,6 +126,13 @@ class Compiler:
         self._may_be_missing += 1
         compute = self.compile(node, depth)
         self._may_be_missing -= 1
+        return compute
+
+    def _of_left(self, node: nodes.Node, depth: int) -> Compute:
+        """Compile what is computed only when something else is so."""
+        self._may_be_left += 1
+        compute = self.compile(node, depth)
+        self._may_be_left -= 1
         return compute
 
     def _getattr(self, node: nodes.Getattr, depth: int) -> Compute:
@@ -212,11 +224,11 @@ class Compiler:
         return compute
 
     def _and(self, node: nodes.And, depth: int) -> Compute:
-        left, right = self.compile(node.left, depth), self.compile(node.right, depth)
+        left, right = self.compile(node.left, depth), self._of_left(node.right, depth)
         return lambda run: bool(given(left(run))) and bool(given(right(run)))
 
     def _or(self, node: nodes.Or, depth: int) -> Compute:
-        left, right = self.compile(node.left, depth), self.compile(node.right, depth)
+        left, right = self.compile(node.left, depth), self._of_left(node.right, depth)
         return lambda run: bool(given(left(run))) or bool(given(right(run)))
 
     def _not(self, node: nodes.Not, depth: int) -> Compute:

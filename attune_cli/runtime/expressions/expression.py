@@ -31,6 +31,8 @@ class Expression:
     """Names that lead nowhere."""
     paths: tuple[tuple[WrittenPath, int], ...] = ()
     """The paths it names, with their places."""
+    needed: tuple[tuple[WrittenPath, int], ...] = ()
+    """Those without which it has no value."""
 
     def value(self, run: Run) -> Json:
         """Compute it; a Missing where it is a path that leads nowhere. Raises ExpressionError, and nothing else."""
@@ -59,7 +61,9 @@ def read_expression(text: str, vocabulary: Vocabulary = RULES) -> Expression:
             compute = compiler.compile(parse_expression(text))
     except RecursionError:
         raise ParseError("is nested too deeply") from None
-    return Expression(text.strip(), compute, tuple(compiler.unknown), tuple(compiler.paths))
+    return Expression(
+        text.strip(), compute, tuple(compiler.unknown), tuple(compiler.paths), tuple(compiler.needed)
+    )
 
 
 def evaluate(text: str, scope: Scope, vocabulary: Vocabulary = RULES) -> Json:

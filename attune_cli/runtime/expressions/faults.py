@@ -58,6 +58,6 @@ class ExpressionError(Exception):
 class MissingError(ExpressionError):
     """An expression needs a value that is not there."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path} is missing")
+    def __init__(self, path: str, why: str = "") -> None:
+        super().__init__(f"{path} is missing" + (f": {why}" if why else ""))
         self.path = path

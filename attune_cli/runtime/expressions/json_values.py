@@ -24,6 +24,8 @@ class Missing:
     """Stands for a value that is not there; `path` tells what was looked for."""
 
     path: str
+    why: str = ""
+    """What is known of the reason."""
 
 
 def is_number(value: object) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.runtime.expressions.faults import ExpressionError, MissingError
 from attune_cli.runtime.expressions.json_values import MAX_SIZE, Missing, size_of, step
-from attune_cli.runtime.expressions.scope import Found
+from attune_cli.runtime.expressions.scope import TASKS, Found
 from attune_cli.runtime.model.pointers import parse_pointer
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ class Run:
             self.secret = True
         elif not isinstance(value, Missing):
             self.seen[shown] = value
-        return Missing(shown) if isinstance(value, Missing) else value
+        if not isinstance(value, Missing):
+            return value
+        return Missing(shown, _not_run(path, shown) if found is None and name in TASKS else "")
 
     def _key(self, path: Sequence[str | int]) -> Found | None:
         """Return a key, whose name may have dots, with the path that leads on into its value."""
@@ -78,6 +80,10 @@ class Run:
                 continue
             return Found(found.value, tuple(parts[length:]), found.secrets)
         return None
+
+
+def _not_run(path: Sequence[str | int], shown: str) -> str:
+    return f"task '{path[0]}' did not run; where it need not, write {shown} | default(…)"
 
 
 def walk(value: Json, path: Sequence[str | int]) -> Json:
@@ -111,5 +117,5 @@ def _step_at(value: Json, part: str | int) -> str:
 def given(value: Json) -> Json:
     """Return a value that is there; raises MissingError for one that is not."""
     if isinstance(value, Missing):
-        raise MissingError(value.path)
+        raise MissingError(value.path, value.why)
     return value

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.actions import Json
 
 Path = tuple[str | int, ...]
+
+TASKS = ("task", "tasks")
+"""Names below which a workflow has what its tasks gave."""
 """Keys and indexes that lead into a value."""
 
 

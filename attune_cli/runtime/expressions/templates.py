@@ -65,6 +65,8 @@ class Text:
     """Names that lead nowhere."""
     paths: tuple[tuple[WrittenPath, int], ...] = ()
     """The paths that are named, with their places in the text."""
+    needed: tuple[tuple[WrittenPath, int], ...] = ()
+    """Those without which there is no value."""
 
     @property
     def whole(self) -> Expression | None:
@@ -94,6 +96,15 @@ class Template:
         self.doubts = doubts
         """Names that lead nowhere: what stands there can only become null."""
         self.mentions = mentions
+
+    @property
+    def needed(self) -> list[Mention]:
+        """The paths without which it cannot be filled in."""
+        return [
+            Mention(path, (*self._root, *steps))
+            for steps, text in self._texts.items()
+            for path, _ in text.needed
+        ]
 
     @property
     def places(self) -> frozenset[Steps]:
@@ -223,6 +234,7 @@ def read_text(text: str, vocabulary: Vocabulary = RULES) -> Text:
     pieces: list[str | Expression] = []
     unknown: list[Unknown] = []
     paths: list[tuple[WrittenPath, int]] = []
+    needed: list[tuple[WrittenPath, int]] = []
     end = 0
     while (start := text.find("{{", end)) >= 0:
         close = _end_of(text, start + 2)
@@ -236,10 +248,11 @@ def read_text(text: str, vocabulary: Vocabulary = RULES) -> Text:
         pieces.append(expression)
         unknown.extend(replace(one, offset=start + 2 + one.offset) for one in expression.unknown)
         paths.extend((path, start + 2 + offset) for path, offset in expression.paths)
+        needed.extend((path, start + 2 + offset) for path, offset in expression.needed)
         end = close + 2
     if end < len(text):
         pieces.append(text[end:])
-    return Text(tuple(pieces), tuple(unknown), tuple(paths))
+    return Text(tuple(pieces), tuple(unknown), tuple(paths), tuple(needed))
 
 
 def _end_of(text: str, start: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 from attune_cli.runtime.expressions.foreign_names import FOREIGN_NAMES
-from attune_cli.runtime.expressions.scope import Found, in_pack
+from attune_cli.runtime.expressions.scope import TASKS, Found, in_pack
 from attune_cli.runtime.expressions.vocabulary import Members, Vocabulary
 from attune_cli.runtime.model.workflows.results import without_aliases
 from attune_cli.values import immutable
@@ -23,7 +23,6 @@ Place = Literal["task", "item", "transition"]
 """Where an expression stands: in a task or `output_map`, in what is made for each item, or in `next`."""
 
 VARIABLES = ("workflow", "vars", "variables")
-TASKS = ("task", "tasks")
 ITEMS = ("item", "index", "batch")
 ENDED = ("succeeded", "failed", "timed_out")
 _ROOTS = ("parameters", *VARIABLES, *TASKS, "config", "pack", "keystore", "system")

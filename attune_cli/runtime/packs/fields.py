@@ -82,6 +82,11 @@ class Fields:
         position = self._document.position_of_key((*self.path, *inner))
         self._add("warning", message, position, suggestion)
 
+    @property
+    def has_errors(self) -> bool:
+        """Tell whether something was found by now that makes the file unfit."""
+        return any(finding.severity == "error" for finding in self._findings)
+
     def note(self, faults: Iterable[Fault], severity: Severity = "error") -> None:
         """Note faults of expressions within this mapping, each at its place in the file."""
         for fault in faults:

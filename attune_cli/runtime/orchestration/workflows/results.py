@@ -34,9 +34,11 @@ class Results:
         self._views: dict[tuple[int, int | None], View | None] = {}
 
     def named(self, name: str, path: Path) -> Found | None:
-        """Return what a task gave when it was over last; None when it never was."""
+        """Return what a task gave when it was over last; None when it never was, and for what lies in one skipped."""
         row = workflow_tasks.latest_over(self._tx, self._workflow, name)
-        return None if row is None else self.of(row, path)
+        if row is None or (row.status is TaskStatus.SKIPPED and _behind_aliases(path)):
+            return None
+        return self.of(row, path)
 
     def of(self, row: TaskRow, path: Path) -> Found | None:
         """Return what a task gave, or the one item of it to which a path leads."""

@@ -259,6 +259,7 @@ def _check_branch(branch: Fields) -> None:
 
 def _check_whole(fields: Fields, workflow: WorkflowDefinition) -> None:
     """Check what only shows when all tasks are known: the graph, and the names in expressions."""
+    from attune_cli.runtime.packs.workflow_branch_doubts import branch_doubts
     from attune_cli.runtime.packs.workflow_expression_faults import WorkflowExpressions
     from attune_cli.runtime.packs.workflow_graph_faults import WorkflowGraph
 
@@ -268,3 +269,5 @@ def _check_whole(fields: Fields, workflow: WorkflowDefinition) -> None:
     expressions = WorkflowExpressions(fields.members, workflow.parameters)
     fields.note(expressions.faults)
     fields.note(expressions.doubts, "warning")
+    if not fields.has_errors:
+        fields.note(branch_doubts(fields.members, workflow), "warning")
