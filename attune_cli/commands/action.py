@@ -24,13 +24,20 @@ COLUMNS = (
 SHOWN = (
     Column("Action", "ref"),
     Column("Label", "label"),
+    Column("Pack", "pack_ref"),
+    Column("Version", "pack_version"),
     Column("Runtime", "runner_type"),
-    Column("Entry point", "entrypoint"),
     Column("Enabled", "enabled"),
     Column("Output", "output_format"),
     Column("Time limit (s)", "timeout_seconds"),
     Column("Updated", "updated", kind="time"),
     Column("Description", "description", kind="text"),
+)
+ENTRY_POINT = Column("Entry point", "entrypoint")
+CONTAINER = (
+    Column("Image", "container.image"),
+    Column("Built from", "container.build"),
+    Column("Command", "container.command"),
 )
 PARAMETERS = (
     Column("NAME", "name"),
@@ -82,7 +89,15 @@ def show(context: Context, refs: Refs) -> None:
 
     with definitions_read(context) as tx:
         records = [actions.show_action(tx, ref) for ref in read_words(refs)]
-    context.out.show(records, COLUMNS, SHOWN, (Section("Parameters", "parameters", PARAMETERS),))
+    columns, sections = [*SHOWN], [Section("Parameters", "parameters", PARAMETERS)]
+    if len(records) == 1:
+        (record,) = records
+        columns += [one for one in CONTAINER if record["container"].get(one.path.partition(".")[2])]
+        if "\n" in record["entrypoint"]:
+            sections.insert(0, Section(ENTRY_POINT.title, ENTRY_POINT.path))
+        elif record["entrypoint"]:
+            columns.append(ENTRY_POINT)
+    context.out.show(records, COLUMNS, columns, sections)
 
 
 @app.command(

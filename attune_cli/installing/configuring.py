@@ -42,6 +42,7 @@ ENVIRONMENT_COLUMNS = (
     Column("STATE", "state", kind="status"),
     Column("INTERPRETER", "interpreter"),
     Column("FOLDER", "folder"),
+    Column("FORM", "form"),
 )
 
 
@@ -218,6 +219,7 @@ def _outdated_record(ref: str, folder: str) -> dict[str, Any]:
         "kind": "environment",
         "ref": ref,
         "runtime_ref": None,
+        "form": "environment",
         "state": "outdated",
         "interpreter": None,
         "manifest": None,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from attune_cli.runtime.store.database import Transaction
 
 _SHOWN_CHARACTERS = 400
+_PARENT = Column("PARENT", "parent", kind="number")
 
 _GROUPS: dict[str, tuple[str, ...]] = {
     "running": ("scheduled", "running", "canceling"),
@@ -134,7 +135,9 @@ def show_list(
         options.explain_emptiness(context)
     if not shown and fail_empty:
         raise NotFoundError("no execution meets this", code="empty")
-    context.out.records(shown, columns)
+    # A pipe has the same columns whatever the rows are.
+    some_are_parts = context.out.is_terminal and any(one["parent"] is not None for one in shown)
+    context.out.records(shown, (*columns, _PARENT) if some_are_parts else columns)
     if len(found) > len(shown):
         further = "" if options.sort else f", or --after {shown[-1]['id']}"
         context.out.note(f"there are more: --all{further}")

@@ -11,7 +11,7 @@ from tests.pack_files import write_pack
 
 if TYPE_CHECKING:
     from attune_cli.config import Home
-    from tests.cli.conftest import Run
+    from tests.cli.conftest import Run, Terminal
 
 
 def document(text: str) -> Any:
@@ -130,3 +130,21 @@ def test_a_new_action_needs_its_pack(run: Run, home: Home) -> None:
         run("run", "file", "demo/actions/second.yaml", "name=Ada", "-r").stdout
         == '{"greeting":"Hello, Ada!"}\n'
     )
+
+
+def test_an_action_in_a_container_is_shown_with_its_image_and_its_code_in_lines(
+    run: Run, terminal: Terminal
+) -> None:
+    boxed = "ref: boxed\nrunner_type: container\nimage: alpine:3.20\nruntime: shell\n"
+    boxed += "entry_point: |\n  echo a\n  echo b\n"
+    folder = write_pack(Path(), {"actions/boxed.yaml": boxed})
+    assert run("pack", "install", str(folder), "--no-test").exit_code == 0
+    shown = terminal("action", "show", "demo.boxed", "--color", "never").stdout
+    lines = [line.split("  ", 1)[0].strip() for line in shown.splitlines()]
+    assert {"Pack", "Version", "Image"} <= set(lines)
+    assert "alpine:3.20" in shown
+    assert "  echo a" in shown.splitlines()
+    assert "\u240a" not in shown
+    record = document(run("action", "show", "demo.boxed", "-j").stdout)
+    assert (record["container"]["image"], record["pack_version"]) == ("alpine:3.20", "1.0.0")
+    assert "container.image" not in run("action", "show", "demo.hello").stdout

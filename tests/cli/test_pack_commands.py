@@ -460,7 +460,7 @@ def test_environments_are_shown_built_and_deleted(run: Run, demo: Path) -> None:
     write_files(demo, {"requirements.txt": "", "actions/hello.yaml": ACTION + "runner_type: python\n"})
     run("pack", "install", "demo")
     (need,) = document(run("pack", "env", "demo", "-j").stdout)
-    assert (need["runtime_ref"], need["state"]) == ("core.python", "missing")
+    assert (need["runtime_ref"], need["form"], need["state"]) == ("core.python", "environment", "missing")
     (built,) = document(run("pack", "env", "demo", "build", "-j").stdout)
     assert (built["state"], Path(built["folder"]).is_dir()) == ("ready", True)
     assert run("pack", "env", "--all", "-q").exit_code == 0

@@ -217,3 +217,14 @@ def test_a_rehearsed_new_workflow_writes_nothing(run: Run) -> None:
     rehearsed = run("workflow", "new", "demo.w", "--dir", "demo", "-n")
     assert rehearsed.exit_code == 0
     assert not Path("demo/workflows").exists()
+
+
+@pytest.mark.usefixtures("garden")
+def test_a_list_says_whose_parts_runs_are_where_there_are_any(run: Run, terminal: Terminal) -> None:
+    assert run("run", "core.noop").exit_code == 0
+    assert "PARENT" not in terminal("execution", "list").stdout
+    assert run("run", "workflow", "garden.inner", "--no-logs").exit_code == 0
+    head, part, whole, alone = terminal("execution", "list", "--color", "never").stdout.splitlines()
+    assert head.endswith("  PARENT")
+    assert [line.split()[-1] for line in (part, whole, alone)] == ["2", "-", "-"]
+    assert {len(line.split("\t")) for line in run("execution", "list").stdout.splitlines()} == {6}

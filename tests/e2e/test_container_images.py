@@ -139,7 +139,8 @@ def test_an_image_is_built_from_the_packs_dockerfile_once_for_each_content(run: 
     assert (listed["runtime_ref"], listed["state"]) == ("core.container", "missing")
     assert run("run", "action", "box.it").stdout == "first\n"
     listed = json.loads(run("pack", "env", "box", "-j").stdout)[0]
-    assert (listed["state"], listed["interpreter"].startswith("attune-build:")) == ("ready", True)
+    assert (listed["state"], listed["form"]) == ("ready", "image")
+    assert listed["interpreter"].startswith("attune-build:")
     made = docker("inspect", "--format", "{{.Created}}", listed["interpreter"])
     assert run("run", "action", "box.it").stdout == "first\n"
     assert docker("inspect", "--format", "{{.Created}}", listed["interpreter"]) == made

@@ -10,7 +10,7 @@ from attune_cli.errors import NotFoundError, did_you_mean
 from attune_cli.runtime.clock import rfc3339
 from attune_cli.runtime.model.actions import WORKFLOW_RUNNER, ActionDefinition
 from attune_cli.runtime.model.parameters import in_order, to_json_schema, types_of
-from attune_cli.runtime.store import definitions
+from attune_cli.runtime.store import definitions, packs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,9 +64,11 @@ def show_action(tx: Transaction, ref: str) -> Record:
     """Return the full record of an action."""
     row = find(tx, ref)
     action = ActionDefinition.from_json(row.definition)
+    pack = packs.get(tx, action.pack_ref)
     return {
         **action_record(row),
         "pack": row.pack,
+        "pack_version": None if pack is None else pack.version,
         "entrypoint": action.entry_point,
         "param_schema": action.parameters,
         "out_schema": action.output,
@@ -75,6 +77,7 @@ def show_action(tx: Transaction, ref: str) -> Record:
         "output_format": action.output_format,
         "runtime_version": action.runtime_version,
         "workflow_file": action.workflow_file,
+        "container": action.container,
         "timeout_seconds": action.timeout_seconds,
         "retry": row.definition["retry"],
         "concurrency": action.concurrency,

@@ -136,6 +136,7 @@ def _record(
         "kind": "environment",
         "ref": need.pack_ref,
         "runtime_ref": CONTAINER_RUNNER,
+        "form": "image" if folder is None else "volume",
         "state": state,
         "interpreter": image,
         "manifest": manifest,

@@ -45,6 +45,7 @@ class Need:
             "kind": "environment",
             "ref": self.pack_ref,
             "runtime_ref": self.runtime_ref,
+            "form": "environment",
             "state": self.state,
             "interpreter": self.toolchain.interpreter[0]
             if self.toolchain and self.toolchain.interpreter
