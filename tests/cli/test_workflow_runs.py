@@ -256,10 +256,9 @@ tasks:
     }
     path = write_files(Path("flow"), files) / "workflows/chain.yaml"
     failed = run("run", "workflow", str(path), "--only", "two")
-    assert (
-        failed.exit_code,
-        "task 'two': input.message: {{ task.one.stdout }}: task.one.stdout is missing" in failed.stderr,
-    ) == (1, True)
+    assert (failed.exit_code, document(run, "execution", "list")) == (2, [])
+    assert "two.input.message  reads task.one.stdout, and --only two leaves out task 'one'" in failed.stderr
+    assert "hint: --from one, or " in failed.stderr
     assert run("run", "workflow", str(path), "--only", "three").stdout == "three | none\n"
     misspelt = run("run", "workflow", str(path), "--only", "tow")
     assert (misspelt.exit_code, misspelt.stderr.splitlines()[-1]) == (2, "hint: did you mean two?")

@@ -19,6 +19,7 @@ from attune_cli.runtime.model.workflows.graph import Graph
 from attune_cli.runtime.model.workflows.states import FAILURES, TaskStatus
 from attune_cli.runtime.model.workflows.task import FOLLOWING
 from attune_cli.runtime.services.workflow_keeping import Keeping, Redone, causes_of
+from attune_cli.runtime.services.workflow_leaving_out import check_left_out
 from attune_cli.runtime.store import executions, jobs, workflow_children, workflow_tasks, workflows
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def resuming(
         if submission.is_alone:
             job = alone(job, name)
             graph = graph_of(job)
+        check_left_out(graph, name, is_alone=submission.is_alone)
         return job, lambda execution, sealer: begin_at(tx, execution, graph, name, sealer)
     earlier = submission.rerun_of or 0
     check_failed(tx, earlier)

@@ -259,3 +259,25 @@ def test_a_workflow_cannot_begin_at_a_task_it_has_not(stage: WorkflowStage, name
     assert stage.all_ids() == []
     with pytest.raises(UsageError, match="is no workflow"):
         stage.begin("demo.job", begin_at="b")
+
+
+def test_a_workflow_does_not_begin_where_what_surely_runs_reads_what_is_left_out(
+    stage: WorkflowStage,
+) -> None:
+    share = {"next": [{"when": OK, "publish": [{"share": "{{ 1 }}"}], "do": ["notify"]}]}
+    stage.workflow(
+        task("approve", input={"x": 1}) | share,
+        task("notify", "after", "asks", input={"x": "{{ task.approve.n | default(0) }}"}),
+        task("after", input={"x": "{{ task.approve.n }}", "share": "{{ share }}"}),
+        task("asks", input={"x": "{{ task.approve.n }}"}, when="{{ task.approve is defined }}"),
+        output_map={"n": "{{ task.approve.n }}"},
+    )
+    with pytest.raises(UsageError, match="cannot begin at 'notify'") as error:
+        stage.begin(begin_at="notify")
+    assert [(one.path, one.message) for one in error.value.details] == [
+        ("after.input.x", "reads task.approve.n, and --from notify leaves out task 'approve'"),
+        ("after.input.share", "reads share, and --from notify leaves out 'approve', which sets it"),
+        ("output_map.n", "reads task.approve.n, and --from notify leaves out task 'approve'"),
+    ]
+    assert stage.all_ids() == []
+    assert stage.tasks(stage.begin(begin_at="notify", is_alone=True))["notify"] == "running"
