@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.errors import Detail, RunFailedError
 from attune_cli.running.follow import Sink, exit_code_of
 from attune_cli.runtime.model.entities import QUESTION_ID
+from attune_cli.runtime.model.inquiries import default_schema, is_approval
+from attune_cli.runtime.model.parameters import normalise
 from attune_cli.runtime.services.executions import result_value
 from attune_cli.runtime.services.logs import stream_file
 from attune_cli.runtime.services.records import execution_record
@@ -35,7 +37,32 @@ def present(context: Context, execution: Execution, options: RunOptions, receive
         return execution.exit_code
     if execution.status == "cancelled" and received:
         return 128 + received[0]
+    if was_rejected(execution):
+        context.out.error(_rejection(execution))
+        return RunFailedError.exit_code
     return exit_code_of(execution)
+
+
+def was_rejected(execution: Execution) -> bool:
+    """Tell whether a run that only asks was answered with a no; it is completed all the same."""
+    result = execution.result or {}
+    has_run = execution.exit_code is not None  # an action that ends with a question has a result of its own
+    if has_run or execution.status != "completed" or QUESTION_ID not in result:
+        return False
+    declared = execution.parameters.get("response_schema")
+    schema = default_schema() if declared is None else normalise(declared)
+    return not is_approval(schema, result["response"])
+
+
+def _rejection(execution: Execution) -> RunFailedError:
+    """Say it as `attune inquiry wait` does."""
+    result = execution.result or {}
+    number = result.get(QUESTION_ID)
+    return RunFailedError(
+        f"inquiry {number} was rejected by {result.get('responded_by') or 'its default'}",
+        code="rejected",
+        hint=f"attune inquiry show {number}",
+    )
 
 
 def print_result(context: Context, execution: Execution) -> None:

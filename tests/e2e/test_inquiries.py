@@ -49,7 +49,7 @@ def test_what_was_typed_before_a_question_was_shown_is_no_answer_to_it(run: Run,
         screen.until("begun").type("y\n").until("y\n")
         gate.touch()
         screen.until(PROMPT).type("n\n").until("inquiry 1 answered")
-        assert screen.end() == 0
+        assert screen.end() == 1
     assert inquiry(run, "1")["response"] == {"approved": False}
 
 
@@ -66,7 +66,7 @@ def test_a_prompt_is_withdrawn_when_somebody_else_answers(run: Run) -> None:
         screen.until(PROMPT).type("half a wo")
         assert run("inquiry", "respond", "1", "--reject", "--as", "anna").exit_code == 0
         screen.until("inquiry 1 is not pending: its status is responded, answered by anna")
-        assert screen.end() == 0
+        assert screen.end() == 1
 
 
 def test_a_prompt_ends_with_the_time_for_its_answer(run: Run) -> None:
@@ -265,3 +265,30 @@ def test_a_shell_script_asks_a_person(run: Run) -> None:
         until(lambda: pending(run) == ["1"], "the question")
         assert run("inquiry", "respond", "@last", "ok=yes").exit_code == 0
         assert script.end()[:2] == (0, "true\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "code"),
+    [
+        ((), ("--reject",), 1),
+        ((), ("--approve",), 0),
+        (('response_schema:={"ok":{"type":"boolean","required":true}}',), ("ok=no",), 1),
+        (('response_schema:={"version":{"type":"string"}}',), ("version=no",), 0),
+    ],
+)
+def test_a_run_that_only_asks_exits_with_1_after_a_no_and_is_completed(
+    run: Run, words: tuple[str, ...], answer: tuple[str, ...], code: int
+) -> None:
+    with Attune(*SHIP, *words, "-r") as script:
+        until(lambda: pending(run) == ["1"], "the question")
+        assert run("inquiry", "respond", "1", *answer, "--as", "zoe").exit_code == 0
+        ended, _, told = script.end()
+    assert ended == code
+    assert ("error: inquiry 1 was rejected by zoe\nhint: attune inquiry show 1\n" in told) == (code == 1)
+    assert show(run, "1")["status"] == "completed"
+
+
+def test_a_default_that_says_no_is_a_no(run: Run) -> None:
+    result = run(*SHIP, 'default_response:={"approved":false}', "--timeout", "0.3s")
+    assert (result.exit_code, show(run, "1")["status"]) == (1, "completed")
+    assert "inquiry 1 was rejected by its default" in result.stderr
