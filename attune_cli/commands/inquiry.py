@@ -139,16 +139,22 @@ def watch(
     return watch_inquiries(context, exec_)
 
 
-@app.command("cancel", examples=["attune inquiry cancel 5 --reason 'not needed any more'"])
+@app.command(
+    "cancel",
+    examples=[
+        "attune inquiry cancel 5 --reason 'not needed any more'",
+        "attune inquiry list --pending -q | attune inquiry cancel -",
+    ],
+)
 def cancel(
     context: Context,
-    inquiry: Word,
+    inquiries: Words,
     reason: Annotated[str | None, Option("--reason", metavar="T", help="Why; kept with it.")] = None,
 ) -> None:
-    """Close an inquiry without an answer; the execution that waits for it is cancelled."""
-    from attune_cli.running.responding import cancel_inquiry
+    """Close inquiries without an answer; the executions that wait for them are cancelled."""
+    from attune_cli.running.responding import cancel_inquiries
 
-    cancel_inquiry(context, inquiry, reason, confirm=confirm)
+    cancel_inquiries(context, inquiries, reason, confirm=confirm)
 
 
 @app.command("extend", examples=["attune inquiry extend 5 --by 2h"])

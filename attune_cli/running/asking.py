@@ -16,6 +16,7 @@ from attune_cli.errors import (
 )
 from attune_cli.running.leaving import AtOnce
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
+from attune_cli.runtime.model.inquiries import InquiryStatus
 from attune_cli.runtime.store import inquiries
 from attune_cli.table import cut
 from attune_cli.values import immutable
@@ -156,12 +157,22 @@ class Asking:
             self._leave(_Left(inquiry, execution.id, HungUpError if lose_terminal() else kind))
         except (WithdrawnError, ConflictError) as withdrawn:
             self._told.add(inquiry.id)
-            out.note(str(withdrawn))
+            out.note(self._answered_elsewhere(inquiry) or str(withdrawn))
         else:
             if answered.is_pending:
                 out.note(f"inquiry {inquiry.id}: your answer is kept")
             else:
                 out.note(f"inquiry {inquiry.id} answered")
+
+    def _answered_elsewhere(self, inquiry: Inquiry) -> str | None:
+        """Say what somebody else has answered; None where nobody has."""
+        from attune_cli.runtime.services.inquiries import how_answered
+
+        with self._store.read(SystemClock().now()) as tx:
+            now = inquiries.get(tx, inquiry.id)
+        if now is None or now.status is not InquiryStatus.RESPONDED:
+            return None
+        return f"inquiry {now.id} was {how_answered(now)}; the run goes on"
 
     def _leave(self, left: _Left) -> None:
         """Go away from a question, which stays open; what else is on here may take its time to end."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, cast
 
 from attune_cli.answering.terminal import LeftError, Terminal, WithdrawnError
 from attune_cli.errors import CancelledError, ConflictError, DeniedError, Detail, UsageError
+from attune_cli.listing.inquiry_columns import COLUMNS
 from attune_cli.reading.parameters import ParameterReader
 from attune_cli.reading.people import answerer
+from attune_cli.reading.words import read_words
 from attune_cli.running.asking import on_inquiry_of
 from attune_cli.running.ownerless import tell_nobody_runs, tops_nobody_runs
 from attune_cli.running.questions import answer, heading, read_question, respond
@@ -20,7 +22,7 @@ from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.host import open_store, settle_inquiries, wake
 from attune_cli.runtime.model.agreement import taken_over
 from attune_cli.runtime.model.inquiries import refusal, verdict_field
-from attune_cli.runtime.model.parameters import example_of, in_order, types_of
+from attune_cli.runtime.model.parameters import example_of, in_order, shown, types_of
 from attune_cli.runtime.packs.questions import fitted
 from attune_cli.runtime.services import inquiries as services
 from attune_cli.runtime.services.approvals import earlier_values
@@ -237,28 +239,37 @@ def _say_who_goes_on(context: Context, store: Store, inquiry: Inquiry) -> int:
 # --- other ends
 
 
-def cancel_inquiry(
-    context: Context, word: str, reason: str | None, *, confirm: Callable[[Context, str], None]
+def cancel_inquiries(
+    context: Context, words: Sequence[str], reason: str | None, *, confirm: Callable[[Context, str], None]
 ) -> None:
-    """Close an inquiry unanswered, which cancels what waits for it: that is asked about first."""
+    """Close inquiries unanswered, all or none, which cancels what waits for them: that is asked about first."""
     store = open_store(context.home, context.settings)
     with store.read(SystemClock().now()) as tx:
-        inquiry = services.find(tx, word)
-        services.check_open(tx, inquiry)
-    told = f"cancel inquiry {inquiry.id}, and execution {inquiry.execution} that waits for it"
+        found = {one.id: one for one in (services.find(tx, word) for word in read_words(words))}
+        for inquiry in found.values():
+            services.check_open(tx, inquiry)
+    told = "; ".join(
+        f"cancel inquiry {one.id}, and execution {one.execution} that waits for it" for one in found.values()
+    )
     if context.dry_run:
-        context.out.note(f"would {told}")
+        context.out.note(f"would {told or 'cancel nothing'}")
         return
-    if context.interactive:
+    if context.interactive and found:
         confirm(context, f"{told.capitalize()}?")
     sealer = Sealer(context.home.secret_key)
     with store.write(SystemClock().now()) as tx:
-        cancelled = services.cancel(tx, str(inquiry.id), reason=reason, sealer=sealer)
-        owner = services.owner_of(tx, cancelled)
-        record = services.inquiry_record(tx, cancelled)
-    wake(context.home, owner)
-    context.out.outcome(record, [])
-    context.out.note(f"inquiry {inquiry.id} cancelled")
+        cancelled = [services.cancel(tx, str(number), reason=reason, sealer=sealer) for number in found]
+        owners = {services.owner_of(tx, one) for one in cancelled}
+        records = [services.inquiry_record(tx, one) for one in cancelled]
+    for owner in owners:
+        wake(context.home, owner)
+    if len(records) == 1 or context.out.is_text:
+        for record in records:
+            context.out.outcome(record, [])
+    else:
+        context.out.records(records, COLUMNS)
+    for record in records:
+        context.out.note(f"inquiry {record['id']} cancelled")
 
 
 def extend_inquiry(context: Context, word: str, by_seconds: float) -> None:
@@ -332,9 +343,11 @@ def _pick(context: Context, waiting: Sequence[Question]) -> Question | None:
         first_line = question.inquiry.prompt.partition("\n")[0]
         terminal.say(f"{number:>3}  {first_line}")
         terminal.say(f"     {heading(question.inquiry, question.votes, now)}", "dim")
+    numbers = "1" if len(waiting) == 1 else f"1-{len(waiting)}"
     while True:
-        text = terminal.ask(f"which one? 1-{len(waiting)}, Enter for 1, q to leave: ")
+        text = terminal.ask(f"which one? {numbers}, Enter for 1, q to leave: ")
         if text in ("q", "quit"):
             return None
         if text == "" or (text.isascii() and text.isdecimal() and 0 < int(text) <= len(waiting)):
             return waiting[int(text or 1) - 1]
+        terminal.say(f"  {shown(text)} is none of them", "red")

@@ -253,21 +253,6 @@ def test_two_have_to_approve_and_who_asked_for_the_run_may_not(run: Run) -> None
     assert run("execution", "result", "1", "--field", "approved").stdout == "true\n"
 
 
-def test_who_approves_after_others_takes_over_their_values_or_is_told_that_they_differ(run: Run) -> None:
-    share = {"share": {"type": "integer", "required": True}, "why": {"type": "string"}}
-    asked(run, "How many?", 'approvals:={"required": 2}', "--as", "anna", schema={**APPROVED, **share})
-    assert run("inquiry", "respond", "1", "--approve", "share=5", "--as", "ben").exit_code == 0
-    other = run("inquiry", "respond", "1", "--approve", "share=100", "--as", "carla")
-    assert other.exit_code == 5
-    assert other.stderr == (
-        "error: inquiry 1 is approved with the same values by all, or not at all\n"
-        "  share  ben approved 5, not 100\n"
-        "hint: attune inquiry respond 1 --approve approves the same; --reject ends it\n"
-    )
-    assert run("inquiry", "respond", "1", "--approve", "--as", "carla").stderr == "inquiry 1 answered\n"
-    assert inquiry(run, "1")["response"] == {"approved": True, "share": 5}
-
-
 def test_a_run_may_not_answer_its_own_question_by_another_path_to_the_home(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import ConflictError, DeniedError, Detail, NotFoundError, UsageError
 from attune_cli.runtime.clock import SECOND, rfc3339
-from attune_cli.runtime.model.agreement import own_words, taken_over
+from attune_cli.runtime.model.agreement import in_words, own_words, taken_over
 from attune_cli.runtime.model.entities import REDACTED
 from attune_cli.runtime.model.ids import is_id
 from attune_cli.runtime.model.inquiries import (
@@ -115,7 +115,7 @@ def _id_of(tx: Transaction, word: str) -> int:
         raise UsageError(
             f"@last could be any of these pending inquiries: {named}",
             code="ambiguous",
-            hint=f"attune inquiry show {pending[0]}",
+            hint="attune inquiry list --pending",
         )
     return pending[0]
 
@@ -253,10 +253,14 @@ def check_open(tx: Transaction, inquiry: Inquiry) -> None:
 
 
 def _closed_how(inquiry: Inquiry) -> str:
-    if inquiry.status is not InquiryStatus.RESPONDED:
-        return f"its status is {inquiry.status}"
+    answered = f", {how_answered(inquiry)}" if inquiry.status is InquiryStatus.RESPONDED else ""
+    return f"its status is {inquiry.status}{answered}"
+
+
+def how_answered(inquiry: Inquiry) -> str:
+    """Say who has answered an inquiry, and what; secret values are not told."""
     who = inquiry.responded_by or "nobody, its default counts"
-    return f"its status is responded, answered by {who}"
+    return f"answered by {who}: {in_words(inquiry.response_schema, inquiry.response)}"
 
 
 def _checked(inquiry: Inquiry, response: Json, settings: Settings) -> Json:
