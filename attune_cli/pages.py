@@ -138,13 +138,21 @@ def _write_section(title: str, rows: Sequence[tuple[str, str] | None], formatter
             formatter.write_dl(shown)
 
 
+_OPTIONS_MEANT = {
+    ("attune execution retry", "--from"): "--from-failed goes on where it failed;"
+    " attune run workflow REF --from TASK begins at a task",
+}
+"""What to write instead of an option that another command has, and that by its spelling is nearest to a wrong one."""
+
+
 def usage_error(error: Typers) -> UsageError:
     """Return Typer's error as ours, with a suggestion over the command's options."""
     ctx = getattr(error, "ctx", None)
     page = f"{ctx.command_path} --help" if ctx else "attune --help"
     if hasattr(error, "possibilities"):
         known = [name for param in ctx.command.get_params(ctx) for name in param.opts] if ctx else []
-        near = did_you_mean(error.option_name, known)
+        meant = _OPTIONS_MEANT.get((ctx.command_path, error.option_name)) if ctx else None
+        near = meant or did_you_mean(error.option_name, known)
         return UsageError(f"no option {error.option_name!r}", code="unknown_option", hint=near or page)
     if ctx and error.message == "Missing command.":
         return _missing_command(ctx, page)

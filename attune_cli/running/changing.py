@@ -17,6 +17,7 @@ from attune_cli.running.viewing import wait_for
 from attune_cli.runtime.clock import SECOND, SystemClock
 from attune_cli.runtime.engine.presence import is_alive
 from attune_cli.runtime.host import open_store, wake
+from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.reactions.sweeping import is_more_left, sweep
 from attune_cli.runtime.services import executions, keys
 from attune_cli.runtime.services.records import execution_record
@@ -76,8 +77,13 @@ def cancel_executions(
     if wait:
         wait_for(context, store, found, any_one=False, give_up_seconds=None)
         return 0
-    context.out.records([execution_record(execution) for execution in found], COLUMNS)
+    context.out.records([execution_record(_as_cancelled(execution)) for execution in found], COLUMNS)
     return 0
+
+
+def _as_cancelled(execution: Execution) -> Execution:
+    """Return an execution as its owner will see it: until that has looked, its status is the one before."""
+    return execution if execution.status.is_terminal else replace(execution, status=Status.CANCELING)
 
 
 def _meant_by_filter(

@@ -109,6 +109,11 @@ WRONG = {
     "unknown kind of run": (("run", "actin", "core.echo"), "no command 'run actin'", "did you mean action?"),
     "unknown verb": (("config", "lst"), "no command 'config lst'", "did you mean list?"),
     "unknown option": (("version", "--quite"), "no option '--quite'", "did you mean --quiet?"),
+    "option of another command": (
+        ("execution", "retry", "@last", "--from", "check"),
+        "no option '--from'",
+        "--from-failed goes on where it failed; attune run workflow REF --from TASK begins at a task",
+    ),
     "unknown field": (("version", "--fields", "pythn"), "no field 'pythn'", "did you mean python?"),
     "unknown format": (("version", "-o", "jsn"), "--output 'jsn' is none of", "did you mean json?"),
     "missing command": (("config",), "attune config needs a command", "attune config --help"),
