@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, cast
 from attune_cli.errors import NotFoundError
 from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.model.refs import pack_of
-from attune_cli.runtime.packs.documents import DocumentError, parse_document
-from attune_cli.runtime.packs.source import MANIFEST_NAMES
 from attune_cli.runtime.store import packs
 
 if TYPE_CHECKING:
@@ -52,6 +50,9 @@ def _folders_in(folder: Path) -> list[Path]:
 
 
 def _ref_in(folder: Path) -> object:
+    from attune_cli.runtime.packs.documents import DocumentError, parse_document
+    from attune_cli.runtime.packs.source import MANIFEST_NAMES
+
     for name in MANIFEST_NAMES:
         try:
             document = parse_document((folder / name).read_bytes())

@@ -71,6 +71,13 @@ def test_a_list_from_the_database_imports_no_more_than_its_budget(process: Run, 
     assert len(modules) <= most
 
 
+def test_a_run_imports_no_more_than_its_budget(process: Run) -> None:
+    assert process("run", "action", "core.noop").exit_code == 0
+    modules = imported_by(CALL, "run", "action", "core.noop", "-qq")
+    assert modules & HEAVY == set()
+    assert len(modules) <= 290
+
+
 @pytest.mark.usefixtures("home")
 def test_a_question_for_yes_or_no_is_read_without_the_schema_checker() -> None:
     code = f"""{PRELUDE}

@@ -27,7 +27,6 @@ from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.variables import secret_values, words_of
 from attune_cli.runtime.services.containers import check_container
 from attune_cli.runtime.services.limits import limit_of, refuse
-from attune_cli.runtime.services.workflow_checks import check_tasks
 from attune_cli.runtime.store import definitions, executions, jobs, keys, packs
 from attune_cli.values import immutable
 
@@ -113,7 +112,9 @@ def submit(
     definition = submission.definition or submission.pinned or pin(tx, submission.action_ref)
     definition, resume = _resuming(tx, submission, definition)
     action = definition.action
-    if submission.workflow_task is None:
+    if definition.workflow is not None and submission.workflow_task is None:
+        from attune_cli.runtime.services.workflow_checks import check_tasks
+
         check_tasks(tx, definition)
     parameters = check_start(tx, definition, submission.parameters, settings=settings, sealer=sealer)
     other = _meet_running(tx, submission)
