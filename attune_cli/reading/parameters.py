@@ -82,11 +82,12 @@ class ParameterReader:
             self._put(name, value, number)
 
     def _way_to_give(self, word: str) -> str:
-        """Say how a word alone is given, where only one parameter has to be."""
+        """Say how a word alone is given, where only one parameter has to be, or where there is only one."""
         required = [name for name, leaf in self.schema.items() if leaf.get("required") is True]
-        if len(required) != 1 or "=" in word or is_secret(self.schema, (required[0],)):
+        meant = required or [*self.schema]
+        if len(meant) != 1 or "=" in word or is_secret(self.schema, (meant[0],)):
             return ""
-        return f"; did you mean {shlex.quote(f'{required[0]}={word}')}?"
+        return f"; did you mean {shlex.quote(f'{meant[0]}={word}')}?"
 
     def _way_to_write(self, name: str) -> str:
         """Say how an array or an object is written, for a shell."""

@@ -148,6 +148,8 @@ def test_a_workflow_file_runs_wherever_it_lies(run: Run, tmp_path: Path) -> None
     assert broken.exit_code == 2
     assert "greet.yaml:4:" in broken.stderr
     assert "did you mean core.echo?" in broken.stderr
+    beside.write_text(beside.read_text().replace("tasks:", "taks:"))
+    assert "did you mean tasks?" in run("run", "workflow", str(beside), "name=Ada").stderr
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,9 @@ def test_a_word_alone_is_told_the_one_parameter_that_it_can_be_meant_for() -> No
     reader = ParameterReader(schema)
     reader.read_items(["web 1"])
     assert reader.faults[0].message == "expected key=value or key:=JSON; did you mean 'host=web 1'?"
+    only = ParameterReader({"name": {"type": "string", "default": "world"}})
+    only.read_items(["Ada"])
+    assert only.faults[0].message.endswith("; did you mean name=Ada?")
     two = ParameterReader({**schema, "n": {"type": "integer", "required": True}})
     two.read_items(["web1"])
     assert two.faults[0].message == "expected key=value or key:=JSON"

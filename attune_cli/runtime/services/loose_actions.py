@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from attune_cli.errors import Detail, NotFoundError, UsageError
+from attune_cli.errors import Detail, NotFoundError, UsageError, nearest
 from attune_cli.runtime.model.actions import ActionDefinition, RuntimeDefinition
 from attune_cli.runtime.model.automations import WorkflowDefinition
 from attune_cli.runtime.packs.documents import DocumentError, parse_document
@@ -102,8 +102,10 @@ def _pack_of(path: Path) -> Path | None:
 
 
 def _is_action(path: Path) -> bool:
-    """Tell a document without tasks; one that cannot be read may have some."""
+    """Tell a document without tasks, also misspelt; one that cannot be read may have some."""
     with suppress(DocumentError, OSError):
         value = parse_document(path.read_bytes()).value
-        return not (isinstance(value, dict) and "tasks" in value)
+        return not (
+            isinstance(value, dict) and nearest("tasks", map(str, cast("dict[object, object]", value)))
+        )
     return False
