@@ -19,13 +19,14 @@ from attune_cli.runtime.clock import SystemClock
 from attune_cli.runtime.engine.doorbell import ring_host
 from attune_cli.runtime.engine.lease import read_lease
 from attune_cli.runtime.host import open_store
-from attune_cli.runtime.model.actions import ActionDefinition
+from attune_cli.runtime.model.actions import INQUIRY_RUNNER, ActionDefinition
+from attune_cli.runtime.model.inquiries import ROLE_PREFIX
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.parameters import secret_pointers
 from attune_cli.runtime.model.pointers import value_at
 from attune_cli.runtime.model.variables import secret_values
 from attune_cli.runtime.services.containers import in_container
-from attune_cli.runtime.services.people import login
+from attune_cli.runtime.services.people import login, members_of
 from attune_cli.runtime.services.records import execution_record
 from attune_cli.runtime.services.submission import Submission, complete, invalid_parameters, pin, submit
 from attune_cli.runtime.store import executions
@@ -160,7 +161,8 @@ def _read_parameters(context: Context, action: ActionDefinition, options: RunOpt
     if options.params is not None:
         reader.read_document(options.params)
     reader.read_items(options.items)
-    for warning in [*reader.warnings, *_short_secrets(action, reader.values)]:
+    doubts = [*_short_secrets(action, reader.values), *_empty_roles(context, action, reader.values)]
+    for warning in [*reader.warnings, *doubts]:
         context.out.warning(warning)
     if reader.faults:
         raise _invalid(action, reader)
@@ -171,6 +173,23 @@ def _short_secrets(action: ActionDefinition, values: dict[str, Any]) -> list[str
     """Warn of secrets that logs will show: masking so short a text would blacken half of every log."""
     found = [str(value_at(values, pointer)) for pointer in secret_pointers(action.parameters, values)]
     return [_SHOWN_IN_LOGS] if any(0 < len(text) < SHORTEST_MASKED for text in found) else []
+
+
+def _empty_roles(context: Context, action: ActionDefinition, values: dict[str, Any]) -> list[str]:
+    """Warn of a role that a question is for and that nobody has: it may gain members while the question waits."""
+    given = values.get("assigned_to")
+    if (
+        action.runner_type != INQUIRY_RUNNER
+        or not isinstance(given, str)
+        or not given.startswith(ROLE_PREFIX)
+    ):
+        return []
+    role = given.removeprefix(ROLE_PREFIX)
+    if members_of(context.settings)(role):
+        return []
+    return [
+        f"nobody can answer yet: there is no role {role!r} with members (setting roles, or a system's group)"
+    ]
 
 
 def _invalid(action: ActionDefinition, reader: ParameterReader) -> UsageError:

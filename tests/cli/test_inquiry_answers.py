@@ -57,3 +57,14 @@ def test_what_was_answered_already_is_told_but_for_what_is_secret(run: Run) -> N
     assert result.stderr.startswith(
         "error: inquiry 1 is not pending: its status is responded, answered by zoe: yes, token (secret)\n"
     )
+
+
+def test_a_question_for_a_role_that_nobody_has_is_asked_with_a_warning(run: Run) -> None:
+    words = ("run", "core.ask", "--on-inquiry", "fail")
+    result = run(*words, "assigned_to=role:nobodyhere")
+    assert result.exit_code == 7
+    assert result.stderr.startswith(
+        "warning: nobody can answer yet: there is no role 'nobodyhere' with members "
+        "(setting roles, or a system's group)\n"
+    )
+    assert "warning" not in run(*words, "assigned_to=role:root").stderr
