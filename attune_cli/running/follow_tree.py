@@ -10,11 +10,13 @@ from attune_cli.running.follow import LOOK_SECONDS, WAITING_SECONDS, Follower, L
 from attune_cli.running.tree_parts import TreeParts, is_of_task
 from attune_cli.running.tree_views import NoView
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds
+from attune_cli.runtime.model.workflows.states import OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from attune_cli.running.follow import Sink
+    from attune_cli.running.tree_parts import TaskChange
     from attune_cli.running.tree_views import TreeView
     from attune_cli.runtime.model.entities import Execution
     from attune_cli.runtime.services.logs import StreamName
@@ -80,11 +82,11 @@ class TreeFollower(Follower):
                     self._meet(parts, view)
                     statuses = parts.statuses(tx, list(self._copiers))
                     version = seen
-                    copied = self._copy({one for one, status in statuses.items() if not status.is_terminal})
-                    for change in changes:
-                        view.tell(change)
+                    live = {one for one, status in statuses.items() if not status.is_terminal}
+                    copied = self._tell(changes, parts, live)
+                    copied = self._copy(live, list(self._copiers)) or copied
                     if execution.status.is_terminal:
-                        self._copy(set())
+                        self._copy(set(), list(self._copiers))
                         view.leave(tx, execution)
                     else:
                         view.draw(tx, execution, changed=bool(changes) or copied)
@@ -123,10 +125,20 @@ class TreeFollower(Follower):
             )
             self._copiers[part] = (LogCopier(self.home, part, ends), list(ends.values()))
 
-    def _copy(self, live: set[int]) -> bool:
-        """Copy what is new of each part, and the rest of those that are over."""
+    def _tell(self, changes: Sequence[TaskChange], parts: TreeParts, live: set[int]) -> bool:
+        """Tell of changes, with what a task wrote before its end: so its log stands between its first line and last."""
         copied = False
-        for part in sorted(self._copiers):
+        for change in changes:
+            if change.status not in OPEN:
+                own = [one for one in self._copiers if is_of_task(parts.names[one], change.path)]
+                copied = self._copy(live, own) or copied
+            self.view.tell(change)
+        return copied
+
+    def _copy(self, live: set[int], some: Sequence[int]) -> bool:
+        """Copy what is new of some parts, and the rest of those that are over."""
+        copied = False
+        for part in sorted(some):
             copier, ends = self._copiers[part]
             if part in live:
                 copied = copier.copy() or copied
