@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _finishing = RLock()
 
+_OF_CLASS = frozenset({"__dict__", "__weakref__", "__init__", "__dataclass_fields__"})
+"""What a class has for itself, or what tells that it is finished."""
+
 Class = TypeVar("Class", bound=type[Any])
 
 
@@ -61,12 +64,24 @@ class _Unfinished:
         return self.finish()
 
     def finish(self) -> dict[str, Any]:
-        """Make it a dataclass, once: threads that come together wait for the first."""
+        """Make it a dataclass, once: threads that come together wait for the first.
+
+        A twin becomes one, and the class takes over what that has: it is whole at every moment, whoever uses it.
+        """
+        plain = self._plain
         with _finishing:
-            if self._plain.__dict__["__dataclass_fields__"] is self:
-                del self._plain.__init__, self._plain.__dataclass_fields__
-                dataclass(self._plain, eq=False, repr=False, kw_only=self._kw_only)
-        return self._plain.__dataclass_fields__
+            if plain.__dict__["__dataclass_fields__"] is self:
+                written = {name: value for name, value in vars(plain).items() if name not in _OF_CLASS}
+                written["__qualname__"] = plain.__qualname__
+                twin = cast("type[Any]", type(plain.__name__, plain.__bases__, written))
+                dataclass(twin, eq=False, repr=False, kw_only=self._kw_only)
+                made = dict(vars(twin))
+                for name in written.keys() - made.keys() - {"__qualname__"}:
+                    delattr(plain, name)
+                for name in (*(made.keys() - _OF_CLASS), "__init__", "__dataclass_fields__"):
+                    if made[name] is not written.get(name, made):
+                        setattr(plain, name, made[name])
+        return plain.__dataclass_fields__
 
 
 def _equal(self: object, other: object) -> bool:
