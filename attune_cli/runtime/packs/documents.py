@@ -191,7 +191,10 @@ class _Builder:
 
     def _alias(self, event: yaml.AliasEvent) -> Json:
         if event.anchor not in self._anchors:
-            raise DocumentError(f"the alias *{event.anchor} has no anchor before it; a text that begins with '*' needs quotes", _position(event))
+            raise DocumentError(
+                f"the alias *{event.anchor} has no anchor before it; a text that begins with '*' needs quotes",
+                _position(event),
+            )
         value, count = self._anchors[event.anchor]
         self._add(count, event)
         return value

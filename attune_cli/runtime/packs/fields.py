@@ -124,7 +124,11 @@ class Fields:
             return
         self.error_of_key(f"unknown key '{key}'", key, suggestion=suggestion)
         for name in self._missing:  # what is written in other words is not missing as well
-            if suggestion == f"did you mean {name}?" or f"write {name}:" in suggestion or f"'{name}'" in suggestion:
+            if (
+                suggestion == f"did you mean {name}?"
+                or f"write {name}:" in suggestion
+                or f"'{name}'" in suggestion
+            ):
                 missing = Finding(self.shown_as, *self.position(self.path), "error", f"missing key '{name}'")
                 self._findings[:] = [one for one in self._findings if one != missing]
 
@@ -141,9 +145,7 @@ class Fields:
                 return name, self.members[name]
         return names[0], None
 
-    def _wrong(
-        self, name: str, wanted: str, value: Json, *inner: int, suggestion: str | None = None
-    ) -> None:
+    def _wrong(self, name: str, wanted: str, value: Json, *inner: int, suggestion: str | None = None) -> None:
         where = f"'{name}[{inner[0]}]'" if inner else f"'{name}'"
         self.error(f"{where}: expected {wanted}, got {shown(value)}", name, *inner, suggestion=suggestion)
 

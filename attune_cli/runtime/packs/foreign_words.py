@@ -20,9 +20,7 @@ OF_WORKFLOWS: dict[str, str] = {
     **dict.fromkeys(("on", "triggers", "trigger", "schedule", "cron"), _RULE),
     **dict.fromkeys(("env", "variables", "variable"), "write vars: {NAME: VALUE}"),
     **dict.fromkeys(("outputs", "result", "results"), 'write output_map: {NAME: "{{ task.TASK.KEY }}"}'),
-    **dict.fromkeys(
-        ("entry", "start", "begin"), "it begins at the tasks to which no other leads"
-    ),
+    **dict.fromkeys(("entry", "start", "begin"), "it begins at the tasks to which no other leads"),
     "name": "write label, and ref: PACK.NAME",
 }
 """Key of a workflow elsewhere → what to write here."""
@@ -49,7 +47,9 @@ OF_TASKS: dict[str, str] = {
 }
 OF_TRANSITIONS: dict[str, str] = {
     **dict.fromkeys(("if", "condition"), _WHEN),
-    **dict.fromkeys(("to", "task", "tasks", "goto", "then", "call", "run", "next", "action"), "write do: [TASK]"),
+    **dict.fromkeys(
+        ("to", "task", "tasks", "goto", "then", "call", "run", "next", "action"), "write do: [TASK]"
+    ),
     **dict.fromkeys(("set", "vars", "output", "register"), 'write publish: [{NAME: "{{ result() }}"}]'),
 }
 OF_RETRIES: dict[str, str] = {

@@ -49,7 +49,9 @@ def holds_template(value: Json) -> bool:
 
 
 def _expected(leaf: Leaf) -> Leaf:
-    return {**leaf, "required": False} if leaf.get("secret") is True and leaf.get("required") is True else leaf
+    return (
+        {**leaf, "required": False} if leaf.get("secret") is True and leaf.get("required") is True else leaf
+    )
 
 
 def _is_key(leaf: Leaf, value: Json) -> bool:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import Detail, UsageError, did_you_mean
 from attune_cli.runtime.clock import parse_rfc3339
-from attune_cli.runtime.model.inquiries import DEFAULT_PROMPT, Question, default_schema, missing_approvers, verdict_field
+from attune_cli.runtime.model.inquiries import (
+    DEFAULT_PROMPT,
+    Question,
+    default_schema,
+    missing_approvers,
+    verdict_field,
+)
 from attune_cli.runtime.model.json_values import unfit
 from attune_cli.runtime.model.parameters import normalise, prepare, shown
 from attune_cli.runtime.model.quantities import parse_duration

@@ -1,7 +1,7 @@
 """Getting a pack from where it is into the home: copied whole, then moved into place by one rename (domain.md 1.3).
 
-A source is a folder, an archive, the URL of one, or a git repository. Its content is staged inside `home/packs`, checked by
-the caller, and placed in `packs/<ref>/<digest>/`; what is not placed is removed.
+A source is a folder, an archive, the URL of one, or a git repository. Its content is staged inside `home/packs`,
+checked by the caller, and placed in `packs/<ref>/<digest>/`; what is not placed is removed.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def _fetched(source: str, ref: str | None, temporary: Path, report: Callable[[st
     """Return a folder with the source's content."""
     if is_archive_url(source):
         if ref is not None:
-            raise UsageError(f"--ref names a version of a git repository, and '{shown(source)}' is an archive")
+            raise UsageError(
+                f"--ref names a version of a git repository, and '{shown(source)}' is an archive"
+            )
         report(f"fetching {shown(source)}")
         return unpack(download(source, temporary), temporary / "archive")
     if is_repository(source):

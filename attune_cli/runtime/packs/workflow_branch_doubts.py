@@ -124,9 +124,7 @@ class _Branches:
         when = _written(transition)
         if when == "succeeded()":
             others = (_written(one) for one in task.next if one.do and one is not transition)
-            return any(
-                one is None or any(word in one for word in _AFTER_FAILURES) for one in others
-            )
+            return any(one is None or any(word in one for word in _AFTER_FAILURES) for one in others)
         return when is not None
 
     def _is_reached(
@@ -139,7 +137,11 @@ class _Branches:
             return False
         reached = {name for name in self.graph.entry if name != without}
         while True:
-            more = {name for name in self.graph.inbound if name != without and self._begins(name, reached, untaken)}
+            more = {
+                name
+                for name in self.graph.inbound
+                if name != without and self._begins(name, reached, untaken)
+            }
             if more <= reached:
                 return reader in reached
             reached |= more

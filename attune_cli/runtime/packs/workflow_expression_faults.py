@@ -14,17 +14,17 @@ from attune_cli.runtime.expressions.workflow_scope import ITEMS, ROOTS, vocabula
 from attune_cli.runtime.model.parameters import shown, types_of
 from attune_cli.runtime.model.templates import without_braces
 from attune_cli.runtime.model.workflows.task import condition_of, decisions
-from attune_cli.runtime.packs.workflow_text_doubts import FOREIGN_BRACES, looks_like_path, text_doubts
 from attune_cli.runtime.packs.workflow_shapes import Steps, mappings, members, tasks_in, variables_in
+from attune_cli.runtime.packs.workflow_text_doubts import FOREIGN_BRACES, looks_like_path, text_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from attune_cli.runtime.expressions.expression import Expression
     from attune_cli.runtime.expressions.scope import Found
+    from attune_cli.runtime.expressions.templates import Text
     from attune_cli.runtime.expressions.vocabulary import Unknown
     from attune_cli.runtime.expressions.workflow_scope import Place
-    from attune_cli.runtime.expressions.templates import Text
     from attune_cli.runtime.model.actions import Json, Schema
 
 MADE_FOR_EACH = (

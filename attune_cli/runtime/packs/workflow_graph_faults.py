@@ -84,7 +84,7 @@ class WorkflowGraph:
         """Yield a fault for each cycle that nothing leads into; what only that leads to is not told as well."""
         for number in self._lost:
             around = self._around(number)
-            origin, to = next((one, other) for one, other in self._edges_of(around) if (one, other) in self._back)
+            origin, to = self._leading_back(around)
             said = f"leads back to '{to}', and no task but {', '.join(around)} leads there: they never begin"
             if not self._is_bounded(number):
                 said += "; a cycle needs 'max_iterations' too"
@@ -95,9 +95,11 @@ class WorkflowGraph:
         for number in sorted(set(self._cycles.values()) - set(self._lost)):
             if not self._is_bounded(number):
                 around = self._around(number)
-                origin, to = next(edge for edge in self._edges_of(around) if edge in self._back)
+                origin, to = self._leading_back(around)
                 where = f"task '{to}'" if len(around) == 1 else f"one of {', '.join(around)}"
-                said = f"leads back to '{to}' without a bound; give {where}, or the workflow, 'max_iterations'"
+                said = (
+                    f"leads back to '{to}' without a bound; give {where}, or the workflow, 'max_iterations'"
+                )
                 yield fault_at(self._place_of(origin, to), said)
 
     # --- cycles ---
@@ -110,9 +112,7 @@ class WorkflowGraph:
             for to in targets:
                 if to in self._cycles and to not in reached:
                     led_to.setdefault(self._cycles[to], set()).add(origin)
-        return [
-            number for number, origins in led_to.items() if origins <= set(self._around(number))
-        ]
+        return [number for number, origins in led_to.items() if origins <= set(self._around(number))]
 
     def _around(self, number: int) -> list[str]:
         return [name for name, other in self._cycles.items() if other == number]
@@ -123,6 +123,10 @@ class WorkflowGraph:
         for name in self._tasks:
             if name in inside:
                 yield from ((name, to) for to in self._edges[name] if to in inside)
+
+    def _leading_back(self, around: list[str]) -> tuple[str, str]:
+        """Return the first edge that leads back."""
+        return next(edge for edge in self._edges_of(around) if edge in self._back)
 
     def _is_bounded(self, number: int) -> bool:
         whole = self._document.get("max_iterations")

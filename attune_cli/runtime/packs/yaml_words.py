@@ -6,9 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from attune_cli.runtime.packs.documents import Position
+
+    Tell = Callable[[Sequence[str], Position, Position | None], tuple[str, Position] | None]
 
 _KEY = re.compile(r"[ ]*(?:- +)*(?:[\w.-]+|\"[^\"]*\"|'[^']*')")
 _KEY_AND_TEXT = re.compile(r"[ ]*(?:- +)*([\w.-]+):[ ]+(.+)")
@@ -20,26 +22,11 @@ def in_words(
     problem: str, lines: Sequence[str], position: Position, opened: Position | None
 ) -> tuple[str, Position]:
     """Return what is wrong and where, from what the parser says; `opened` is where that began which it was reading."""
-    line = _line(lines, position)
-    tab = _tab_before(line)
+    tab = _tab_before(_line(lines, position))
     if tab is not None:
         return "a tab indents this line: write spaces, two for each level", (position[0], tab)
-    if problem.startswith("mapping values are not allowed"):
-        return _second_value(lines, position)
-    if problem.startswith("did not find expected key") or "'-' indicator" in problem:
-        return _out_of_line(lines, position)
-    if problem.startswith("did not find expected ','") and opened is not None:
-        return _unclosed(lines, position, opened)
-    if "cannot start any token" in problem or "alphabetic or numeric" in problem:
-        return _needs_quotes(line, position, opened)
-    if opened is not None and "end of stream" in problem:
-        return "the quote that opens here is never closed", opened
-    if opened is not None and "expected ':'" in problem:
-        return f"'{_line(lines, opened).strip()}' has no ':' behind it", opened
-    if "unknown escape" in problem:
-        written = line[position[1] - 1 : position[1] + 1]
-        return f"'{written}' means nothing in double quotes: write \\{written}, or single quotes", position
-    return problem, position
+    told = (tell(lines, position, opened) for said, tell in _TELLING if said in problem)
+    return next(filter(None, told), (problem, position))
 
 
 def unquoted_template(lines: Sequence[str], position: Position) -> tuple[str, Position] | None:
@@ -67,7 +54,7 @@ def _quoted(text: str) -> str:
     return f"'{text}'" if '"' in text and "'" not in text else '"' + text.replace('"', '\\"') + '"'
 
 
-def _second_value(lines: Sequence[str], position: Position) -> tuple[str, Position]:
+def _second_value(lines: Sequence[str], position: Position, _opened: Position | None) -> tuple[str, Position]:
     """Tell a line that is indented too far, or follows one without a colon, from a text with a colon in it."""
     line = _line(lines, position)
     if not _KEY.fullmatch(line[: position[1] - 1]):
@@ -104,20 +91,27 @@ def _says_something(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
-def _out_of_line(lines: Sequence[str], position: Position) -> tuple[str, Position]:
+def _out_of_line(lines: Sequence[str], position: Position, _opened: Position | None) -> tuple[str, Position]:
     line = _line(lines, position)
     before, char = line[: position[1] - 1], line[position[1] - 1 : position[1]]
     if not before.strip(" -"):
         row, above = _above(lines, position)
         if row and char != "-" and _column(above) < position[1]:
             return _deeper(lines, position)
-        return "this line begins in a column in which none above it does: line it up with what it belongs to", position
+        return (
+            "this line begins in a column in which none above it does: line it up with what it belongs to",
+            position,
+        )
     if char in _CLOSERS.values():
         return f"one '{char}' too many", position
     return _ENDS_EARLY, position
 
 
-def _unclosed(lines: Sequence[str], position: Position, opened: Position) -> tuple[str, Position]:
+def _unclosed(
+    lines: Sequence[str], position: Position, opened: Position | None
+) -> tuple[str, Position] | None:
+    if opened is None:
+        return None
     opener = _line(lines, opened)[opened[1] - 1 : opened[1]]
     line = _line(lines, position)
     if position[0] == opened[0] and line[position[1] - 2 : position[1] - 1] in {'"', "'"}:
@@ -127,9 +121,43 @@ def _unclosed(lines: Sequence[str], position: Position, opened: Position) -> tup
     return "a ',' is missing before this", position
 
 
-def _needs_quotes(line: str, position: Position, opened: Position | None) -> tuple[str, Position]:
+def _needs_quotes(lines: Sequence[str], position: Position, opened: Position | None) -> tuple[str, Position]:
+    line = _line(lines, position)
     begin = opened if opened is not None and opened[0] == position[0] else position
     text = line[begin[1] - 1 :].strip()
     if text.startswith("%") and line[begin[1] - 2 : begin[1] - 1] == "{":
         return "'{% … %}' has no meaning here: an expression is written \"{{ … }}\", in quotes", begin
     return f"a text that begins with '{text[:1]}' needs quotes: write {_quoted(text)}", begin
+
+
+def _never_closed(
+    _lines: Sequence[str], _position: Position, opened: Position | None
+) -> tuple[str, Position] | None:
+    return None if opened is None else ("the quote that opens here is never closed", opened)
+
+
+def _no_colon(
+    lines: Sequence[str], _position: Position, opened: Position | None
+) -> tuple[str, Position] | None:
+    return None if opened is None else (f"'{_line(lines, opened).strip()}' has no ':' behind it", opened)
+
+
+def _unknown_escape(
+    lines: Sequence[str], position: Position, _opened: Position | None
+) -> tuple[str, Position]:
+    written = _line(lines, position)[position[1] - 1 : position[1] + 1]
+    return f"'{written}' means nothing in double quotes: write \\{written}, or single quotes", position
+
+
+_TELLING: tuple[tuple[str, Tell], ...] = (
+    ("mapping values are not allowed", _second_value),
+    ("did not find expected key", _out_of_line),
+    ("'-' indicator", _out_of_line),
+    ("did not find expected ','", _unclosed),
+    ("cannot start any token", _needs_quotes),
+    ("alphabetic or numeric", _needs_quotes),
+    ("end of stream", _never_closed),
+    ("expected ':'", _no_colon),
+    ("unknown escape", _unknown_escape),
+)
+"""A part of what the parser says → what says it in words of people; None where too little is known for that."""

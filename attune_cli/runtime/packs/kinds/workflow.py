@@ -177,7 +177,11 @@ def _decode_retry(task: Fields) -> dict[str, Json]:
     """Check the retries of a task and return them as written, with their times in seconds."""
     written = task.json("retry")
     if isinstance(written, int):
-        task.error(f"'retry': expected a mapping of keys, got {shown(written)}", "retry", suggestion=f"write retry: {{count: {written}}}")
+        task.error(
+            f"'retry': expected a mapping of keys, got {shown(written)}",
+            "retry",
+            suggestion=f"write retry: {{count: {written}}}",
+        )
         return {}
     retry = read_retry(task, least=1, instead=OF_RETRIES)
     if retry is None or not isinstance(written, dict):
