@@ -27,7 +27,7 @@ from attune_cli.running.leaving import AsHost
 from attune_cli.runtime.clock import SystemClock, monotonic_seconds, rfc3339
 from attune_cli.runtime.host import connect_again, open_store
 from attune_cli.runtime.inline_host import InlineHost
-from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.model.pointers import put_back
 from attune_cli.runtime.services import executions as services
 from attune_cli.runtime.services.live_logs import LiveLogs
 from attune_cli.runtime.services.logs import (
@@ -209,8 +209,7 @@ def _revealed(context: Context, store: Store, execution: Execution) -> Execution
     if sealed is None or execution.result is None:
         return execution
     result = dict(execution.result)
-    for pointer, value in Sealer(context.home.secret_key).unseal(sealed).items():
-        put_at(result, pointer, value)
+    put_back(result, Sealer(context.home.secret_key).unseal(sealed))
     return replace(execution, result=result)
 
 

@@ -11,7 +11,7 @@ from attune_cli.runtime.engine.limits import DEFINITIONS_KEPT
 from attune_cli.runtime.model.actions import Retry
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.jobs import JobDefinition
-from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.model.pointers import put_back
 from attune_cli.runtime.model.variables import words_of
 from attune_cli.runtime.runners.api import Job
 from attune_cli.runtime.store import inquiries, jobs
@@ -61,8 +61,7 @@ class JobReader:
         if execution.sealed is not None and self._sealer is not None:
             sealed = self._sealer.unseal(execution.sealed)
             environment = sealed["environment"]
-            for pointer, value in sealed["parameters"].items():
-                put_at(parameters, pointer, value)
+            put_back(parameters, sealed["parameters"])
             secrets = sealed["secrets"]
         if execution.root is not None and self._sealer is not None:
             secrets += self._answers(tx, execution.root, self._sealer)

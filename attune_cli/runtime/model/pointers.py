@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def parse_pointer(pointer: str) -> list[str]:
@@ -39,3 +42,9 @@ def put_at(document: dict[str, Any], pointer: str, value: object) -> None:
         cast("list[object]", container)[int(last)] = value
     else:
         cast("dict[str, object]", container)[last] = value
+
+
+def put_back(document: dict[str, Any], taken_out: Mapping[str, object]) -> None:
+    """Put values back into their places, in place, by their pointers: the counterpart of `secret_places.take_out`."""
+    for pointer, value in taken_out.items():
+        put_at(document, pointer, value)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attune_cli.errors import AttuneError
 from attune_cli.runtime.model.entities import Outcome, RunError
 from attune_cli.runtime.model.inquiries import question_in, without_question
-from attune_cli.runtime.model.pointers import put_at
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.packs.questions import read_question
 from attune_cli.runtime.services import inquiries as service
 from attune_cli.runtime.services.inquiry_settling import cancel_waiting, ended, waiting_result
 from attune_cli.runtime.store import executions, inquiries
+from attune_cli.runtime.store.sealing import opened_parameters
 
 if TYPE_CHECKING:
     from attune_cli.config import Settings
@@ -43,7 +42,7 @@ class Inquiries:
             return
         running = replace(execution, status=Status.RUNNING, host=host)
         try:
-            question = read_question(self._parameters(execution), strict=False)
+            question = read_question(opened_parameters(execution, self._sealer)[0], strict=False)
             limit = execution.timeout_seconds or question.timeout_seconds
             asked = replace(question, timeout_seconds=limit)
             inquiry = service.ask(tx, running, asked, sealer=self._sealer)
@@ -51,14 +50,6 @@ class Inquiries:
             executions.finish(tx, running, Status.FAILED, Outcome(succeeded=False, error=_error_of(error)))
             return
         executions.set_result(tx, execution.id, waiting_result(inquiry))
-
-    def _parameters(self, execution: Startable) -> dict[str, Any]:
-        """Return the parameters with the secret values of a default answer in their places."""
-        parameters: dict[str, Any] = json.loads(execution.parameters)
-        if execution.sealed is not None:
-            for pointer, value in self._sealer.unseal(execution.sealed)["parameters"].items():
-                put_at(parameters, pointer, value)
-        return parameters
 
     def ask(self, tx: Transaction, execution: Startable, outcome: Outcome) -> bool:
         """Ask what an action's run ended with; a question that cannot be asked fails it."""

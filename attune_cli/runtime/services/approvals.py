@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attune_cli.errors import ConflictError, Detail
 from attune_cli.runtime.model.agreement import differing
 from attune_cli.runtime.model.parameters import is_secret, shown
-from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.model.pointers import put_back
 from attune_cli.runtime.store import inquiries
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ def _values(vote: Vote, sealer: Sealer) -> dict[str, Json]:
     if not isinstance(answer, dict):
         return {}
     document: dict[str, Any] = {"response": answer}
-    hidden: dict[str, Any] = {} if vote.sealed is None else sealer.unseal(vote.sealed)
-    for pointer, value in hidden.items():
-        put_at(document, pointer, value)
+    if vote.sealed is not None:
+        put_back(document, sealer.unseal(vote.sealed))
     return cast("dict[str, Json]", answer)
 
 

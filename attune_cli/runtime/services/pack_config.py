@@ -9,7 +9,7 @@ from attune_cli.errors import UsageError
 from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.model.entities import REDACTED
 from attune_cli.runtime.model.parameters import prepare, secret_pointers
-from attune_cli.runtime.model.pointers import put_at, value_at
+from attune_cli.runtime.model.pointers import put_at, put_back, value_at
 from attune_cli.runtime.store import packs
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def own_values(pack: Pack, sealer: Sealer) -> Values:
     """Return the values that were set, secret ones in the clear."""
     values = deepcopy(pack.config)
     if pack.sealed is not None:
-        for pointer, value in sealer.unseal(pack.sealed).items():
-            put_at(values, pointer, value)
+        put_back(values, sealer.unseal(pack.sealed))
     return values
 
 

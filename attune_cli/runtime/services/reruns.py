@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.model.pointers import put_back
 from attune_cli.runtime.services.executions import find
 from attune_cli.runtime.services.submission import Submission, definition_of
 from attune_cli.runtime.store import definitions, executions
@@ -38,8 +38,7 @@ def rerun(
     if row is not None and row.sealed is not None:
         sealed = sealer.unseal(row.sealed)
         environment = sealed["environment"]
-        for pointer, value in sealed["parameters"].items():
-            put_at(parameters, pointer, value)
+        put_back(parameters, sealed["parameters"])
     parameters.update(overrides)
     stored = definitions.get(tx, "action", execution.action_ref) is not None
     return Submission(

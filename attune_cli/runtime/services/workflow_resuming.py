@@ -5,13 +5,12 @@ The rows are made with the execution, before it begins; from then on it goes on 
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from attune_cli.errors import ConflictError, UsageError, did_you_mean
 from attune_cli.runtime.model.automations import WorkflowDefinition
-from attune_cli.runtime.model.pointers import format_pointer, put_at
+from attune_cli.runtime.model.pointers import format_pointer, put_back
 from attune_cli.runtime.model.secret_places import take_out
 from attune_cli.runtime.model.states import Status
 from attune_cli.runtime.model.workflows.cycles import reached_from
@@ -21,6 +20,7 @@ from attune_cli.runtime.model.workflows.task import FOLLOWING
 from attune_cli.runtime.services.workflow_keeping import Keeping, Redone, causes_of
 from attune_cli.runtime.services.workflow_leaving_out import check_left_out
 from attune_cli.runtime.store import executions, jobs, workflow_children, workflow_tasks, workflows
+from attune_cli.runtime.store.sealing import opened_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -225,13 +225,7 @@ def _redone(
 def _given(tx: Transaction, execution: int, sealer: Sealer) -> dict[str, Any]:
     """Return the parameters of an execution, secret ones too."""
     row = executions.startable(tx, execution)
-    if row is None:
-        return {}
-    values: dict[str, Any] = json.loads(row.parameters)
-    hidden: dict[str, Any] = {} if row.sealed is None else sealer.unseal(row.sealed)["parameters"]
-    for pointer, value in hidden.items():
-        put_at(values, pointer, value)
-    return values
+    return {} if row is None else opened_parameters(row, sealer)[0]
 
 
 def _insert_variables(
@@ -239,9 +233,8 @@ def _insert_variables(
 ) -> None:
     """Begin with the variables of the earlier run; those that are published again are what they were at first."""
     variables = dict(state.variables)
-    hidden: dict[str, Any] = {} if state.sealed is None else sealer.unseal(state.sealed)
-    for pointer, value in hidden.items():
-        put_at(variables, pointer, value)
+    if state.sealed is not None:
+        put_back(variables, sealer.unseal(state.sealed))
     for name in redone.variables & frozenset(variables):
         del variables[name]
         if name in graph.vars:

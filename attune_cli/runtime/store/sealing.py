@@ -7,13 +7,24 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.errors import UnavailableError
+from attune_cli.runtime.model.pointers import put_back
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from attune_cli.runtime.store.executions import Startable
+
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _HINT = "bring back the secret.key that belongs to this database"
+
+
+def opened_parameters(execution: Startable, sealer: Sealer) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return the parameters of an execution with the secret ones in their places, and the pointers to these."""
+    values: dict[str, Any] = json.loads(execution.parameters)
+    hidden: dict[str, Any] = {} if execution.sealed is None else sealer.unseal(execution.sealed)["parameters"]
+    put_back(values, hidden)
+    return values, frozenset(hidden)
 
 
 class Sealer:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.expressions.faults import ExpressionError
 from attune_cli.runtime.expressions.scope import Found
-from attune_cli.runtime.model.pointers import put_at
+from attune_cli.runtime.model.pointers import put_back
 from attune_cli.runtime.model.workflows.results import ALIASES, View, view_of, view_of_items
 from attune_cli.runtime.model.workflows.states import TaskStatus
 from attune_cli.runtime.store import workflow_children, workflow_tasks
@@ -88,8 +88,7 @@ class Results:
         if child.sealed is None or result is None:
             return view_of(result)
         hidden: dict[str, Any] = self._sealer.unseal(child.sealed)
-        for pointer, value in hidden.items():
-            put_at(result, pointer, value)
+        put_back(result, hidden)
         return view_of(result, hidden)
 
 

@@ -11,11 +11,12 @@ from attune_cli.runtime.expressions.scope import Found, found_key
 from attune_cli.runtime.expressions.workflow_scope import Ended, WorkflowScope
 from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.model.parameters import secret_pointers
-from attune_cli.runtime.model.pointers import format_pointer, put_at
+from attune_cli.runtime.model.pointers import format_pointer, put_back
 from attune_cli.runtime.model.secret_places import take_out
 from attune_cli.runtime.model.workflows.results import View, without_aliases
 from attune_cli.runtime.services import pack_config
 from attune_cli.runtime.store import keys, packs, workflows
+from attune_cli.runtime.store.sealing import opened_parameters
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
@@ -148,18 +149,10 @@ class StepScope:
 
 
 def _parameters(execution: Startable, sealer: Sealer) -> View:
-    values: dict[str, Any] = json.loads(execution.parameters)
-    if execution.sealed is None:
-        return View(values)
-    hidden: dict[str, Any] = sealer.unseal(execution.sealed)["parameters"]
-    for pointer, value in hidden.items():
-        put_at(values, pointer, value)
-    return View(values, frozenset(hidden))
+    return View(*opened_parameters(execution, sealer))
 
 
 def _opened(shown: dict[str, Any], sealed: bytes | None, sealer: Sealer) -> dict[str, Any]:
-    if sealed is None:
-        return shown
-    for pointer, value in sealer.unseal(sealed).items():
-        put_at(shown, pointer, value)
+    if sealed is not None:
+        put_back(shown, sealer.unseal(sealed))
     return shown

@@ -12,7 +12,7 @@ from attune_cli.runtime.expressions.json_values import copied
 from attune_cli.runtime.expressions.templates import Filled, TemplateError
 from attune_cli.runtime.model import secret_places
 from attune_cli.runtime.model.inquiries import parameters_of
-from attune_cli.runtime.model.pointers import parse_pointer, put_at
+from attune_cli.runtime.model.pointers import parse_pointer, put_back
 from attune_cli.runtime.model.workflows.results import View
 from attune_cli.runtime.services.submission import (
     FAULTY_PARAMETERS,
@@ -123,8 +123,7 @@ class Starter:
         if sealed is not None:
             document = {"items": values}
             hidden: dict[str, Any] = self._sealer.unseal(sealed)
-            for pointer, value in hidden.items():
-                put_at(document, pointer, value)
+            put_back(document, hidden)
             inner = frozenset(pointer.removeprefix("/items") for pointer in hidden)
             secrets = _by_item(len(values), inner)
         return self._keep(row, Items(values, secrets))
