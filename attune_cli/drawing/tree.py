@@ -8,6 +8,7 @@ from attune_cli.drawing.marks import DOWN, RIGHT, UP
 from attune_cli.drawing.text import wrapped
 from attune_cli.drawing.words import duration_words, first_line, state_words
 from attune_cli.runtime.model.workflows.causes import WORKFLOW_FAILED
+from attune_cli.runtime.model.workflows.states import FAULTY
 from attune_cli.table import cut, display_width, paint, status_style, visible
 from attune_cli.values import immutable
 
@@ -203,7 +204,7 @@ def _origin(task: Record) -> list[str]:
 def _shows_cause(execution: Record) -> bool:
     """Tell whether an execution failed for tasks that the tree shows below it, with their errors."""
     error = execution["error"]
-    bad = any(task["status"] in ("failed", "timed_out") for task in execution["tasks"])
+    bad = any(task["status"] in FAULTY for task in execution["tasks"])
     return bad and error is not None and error["type"] == WORKFLOW_FAILED
 
 
@@ -211,7 +212,7 @@ def _fault(task: Record, child: Record | None) -> list[str]:
     if child is not None and _shows_cause(child):
         return []
     error = task["error"] or (child["error"] if child is not None else None)
-    is_bad = task["status"] in ("failed", "timed_out")
+    is_bad = task["status"] in FAULTY
     return [first_line(error["message"])] if error is not None and is_bad else []
 
 

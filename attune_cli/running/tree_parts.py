@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from attune_cli.runtime.model.workflows.states import FAULTY
 from attune_cli.runtime.services.workflow_causes import why_failed
 from attune_cli.runtime.store import notifications, workflow_trees
 from attune_cli.values import immutable
@@ -111,7 +112,7 @@ class TreeParts:
 
 
 def _reason(tx: Transaction, workflow: int, name: str, iteration: int, status: str) -> str | None:
-    return why_failed(tx, workflow, name, iteration) if status in {"failed", "timed_out"} else None
+    return why_failed(tx, workflow, name, iteration) if status in FAULTY else None
 
 
 def is_of_task(name: str, task: str | None) -> bool:

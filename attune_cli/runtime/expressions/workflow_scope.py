@@ -49,6 +49,11 @@ FUNCTIONS: dict[str, str] = {
 }
 
 
+def place_of_input(with_items: Json) -> Place:
+    """Return what the input of a task may name: with items also the one that it is for."""
+    return "task" if with_items is None else "item"
+
+
 def vocabulary(
     place: Place, *, tasks: Iterable[str], variables: Iterable[str], parameters: Iterable[str] = ()
 ) -> Vocabulary:

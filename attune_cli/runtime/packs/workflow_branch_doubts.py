@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.expressions.faults import Fault, fault_at
 from attune_cli.runtime.expressions.scope import TASKS
 from attune_cli.runtime.expressions.templates import read_template
-from attune_cli.runtime.expressions.workflow_scope import VARIABLES, vocabulary_of
-from attune_cli.runtime.model.templates import without_braces
+from attune_cli.runtime.expressions.workflow_scope import VARIABLES, place_of_input, vocabulary_of
 from attune_cli.runtime.model.workflows.graph import Graph
 from attune_cli.runtime.packs.workflow_shapes import tasks_in
 
@@ -52,8 +51,10 @@ def _needed(document: dict[str, Json], graph: Graph) -> Iterator[tuple[Mention, 
     """Yield what inputs and outputs need, with the name of the task that reads it, the outer one of nested tasks."""
     for steps, written, _ in tasks_in(document):
         task = graph.tasks[str(written["name"])]
-        inner: Place = "task" if task.with_items is None else "item"
-        places: tuple[tuple[str, Place], ...] = (("with_items", "task"), ("input", inner))
+        places: tuple[tuple[str, Place], ...] = (
+            ("with_items", "task"),
+            ("input", place_of_input(task.with_items)),
+        )
         for key, place in places:
             for mention in _mentions(written.get(key), graph, place):
                 yield _below((*steps, key), mention), task.within or task.name
@@ -121,9 +122,9 @@ class _Branches:
 
     def _is_conditional(self, task: Task, transition: Transition) -> bool:
         """Tell whether a transition need not be taken. A failure that leads nowhere ends the workflow anyway."""
-        when = _written(transition)
+        when = transition.condition
         if when == "succeeded()":
-            others = (_written(one) for one in task.next if one.do and one is not transition)
+            others = (one.condition for one in task.next if one.do and one is not transition)
             return any(one is None or any(word in one for word in _AFTER_FAILURES) for one in others)
         return when is not None
 
@@ -156,9 +157,3 @@ class _Branches:
         join = self.graph.tasks[name].join
         wanted = len(self.graph.inbound[name]) if join == "all" else join or 1
         return len(origins) >= max(1, wanted)
-
-
-def _written(transition: Transition) -> str | None:
-    when = transition.when
-    text = None if when is None else " ".join(without_braces(when)[0].split())
-    return None if text == "true" else text

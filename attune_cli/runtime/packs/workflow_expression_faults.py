@@ -10,7 +10,7 @@ from attune_cli.runtime.expressions.parsing import MAX_LENGTH
 from attune_cli.runtime.expressions.predicate import read_predicate
 from attune_cli.runtime.expressions.running import Run
 from attune_cli.runtime.expressions.templates import read_template, read_text, unknown_names
-from attune_cli.runtime.expressions.workflow_scope import ITEMS, ROOTS, vocabulary
+from attune_cli.runtime.expressions.workflow_scope import ITEMS, ROOTS, place_of_input, vocabulary
 from attune_cli.runtime.model.parameters import shown, types_of
 from attune_cli.runtime.model.templates import without_braces
 from attune_cli.runtime.model.workflows.task import condition_of, decisions
@@ -65,7 +65,7 @@ class WorkflowExpressions:
     # --- tasks ---
 
     def _task(self, task: dict[str, Json], steps: Steps) -> None:
-        place: Place = "task" if task.get("with_items") is None else "item"
+        place = place_of_input(task.get("with_items"))
         for key in MADE_FOR_EACH:
             self._template(task.get(key), (*steps, key), place)
         self._condition(task.get("when"), (*steps, "when"), "task")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.model.workflows.cycles import reached_from
-from attune_cli.runtime.model.workflows.states import FAILURES, TaskStatus
+from attune_cli.runtime.model.workflows.states import FAILURES, FAULTY
 from attune_cli.runtime.services.workflow_reads import reads_after, reads_of
 from attune_cli.values import immutable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from attune_cli.runtime.model.workflows.graph import Graph
     from attune_cli.runtime.services.workflow_reads import Reads
@@ -44,18 +44,14 @@ def causes_of(graph: Graph, rows: Sequence[TaskRow]) -> frozenset[str]:
     Where no task failed unhandled, the result of the workflow could not be made: every handled failure counts then.
     """
     latest = {row.name: row for row in rows if row.within is None and row.name in graph.tasks}
-    handled = {
-        name
-        for name, row in latest.items()
-        if row.handled and row.status in {TaskStatus.FAILED, TaskStatus.TIMED_OUT}
-    }
+    handled = {name for name, row in latest.items() if row.handled and row.status in FAULTY}
     failing = [row for row in latest.values() if row.status in FAILURES and not row.handled]
     if not failing:
         return frozenset(handled)
     led: dict[str, list[str]] = {
         name: [] if row.triggered_by is None else [row.triggered_by] for name, row in latest.items()
     }
-    bad = [row.name for row in failing if row.status is not TaskStatus.CANCELLED]
+    bad = [row.name for row in failing if row.status in FAULTY]
     return frozenset(handled & reached_from(bad, led))
 
 
@@ -64,9 +60,7 @@ class Keeping:
 
     def __init__(self, tx: Transaction, graph: Graph) -> None:
         self._graph = graph
-        self._edges: Mapping[str, Sequence[str]] = {
-            task.name: task.targets for task in graph.tasks.values() if task.within is None
-        }
+        self._edges = graph.edges
         self._reads = {name: reads_of(tx, graph, graph.tasks[name]) for name in self._edges}
         self._after = {name: reads_after(graph, graph.tasks[name]) for name in self._edges}
         self._reached = {name: reached_from(targets, self._edges) for name, targets in self._edges.items()}
@@ -83,7 +77,8 @@ class Keeping:
             more_followed = {
                 name
                 for name in self._kept(found) - followed
-                if self._is_touched(name, self._after[name], found) or self._published(name) & found.variables
+                if self._is_touched(name, self._after[name], found)
+                or self._published([name]) & found.variables
             }
             if not more_stale and not more_followed:
                 return found
@@ -95,7 +90,7 @@ class Keeping:
         for name in stale | causes | followed:
             behind |= self._reached[name]
         again = stale | causes | followed | behind
-        variables = frozenset[str]().union(*(self._published(name) for name in again))
+        variables = self._published(again)
         return Redone(
             stale=frozenset(stale),
             causes=causes - frozenset(stale),
@@ -111,8 +106,8 @@ class Keeping:
         """Tell whether a kept task read what is made anew; what comes only after it, it cannot have read."""
         makers = (found.begins | found.followed | found.behind) - self._reached[name] - {name}
         given = (makers - found.followed) | (found.followed & found.behind)
-        published = frozenset[str]().union(*(self._published(maker) for maker in makers))
+        published = self._published(makers)
         return bool(reads.tasks & given or reads.variables & published)
 
-    def _published(self, name: str) -> frozenset[str]:
-        return frozenset(one for transition in self._graph.tasks[name].next for one in transition.published)
+    def _published(self, names: Iterable[str]) -> frozenset[str]:
+        return frozenset[str]().union(*(self._graph.tasks[name].published for name in names))

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from attune_cli.errors import Detail, UsageError
 from attune_cli.runtime.expressions.templates import read_template
-from attune_cli.runtime.expressions.workflow_scope import TASKS, VARIABLES, vocabulary_of
-from attune_cli.runtime.model.templates import without_braces
+from attune_cli.runtime.expressions.workflow_scope import TASKS, VARIABLES, place_of_input, vocabulary_of
 from attune_cli.runtime.model.workflows.cycles import reached_from
 
 if TYPE_CHECKING:
@@ -25,17 +24,11 @@ def check_left_out(graph: Graph, name: str, *, is_alone: bool) -> None:
 
     What stands under `default` or a condition need not be there; a task with its own `when` may ask for just that.
     """
-    edges = {task.name: task.targets for task in graph.tasks.values() if task.within is None}
-    runs = reached_from([name], edges)
+    runs = reached_from([name], graph.edges)
     left = {task.name for task in graph.tasks.values() if (task.within or task.name) not in runs}
-    missing = {
-        variable: task
-        for task in left
-        for transition in graph.tasks[task].next
-        for variable in transition.published
-    }
-    for variable in [*graph.vars, *(one for task in runs for one in _published(graph, task))]:
-        missing.pop(variable, None)
+    set_by = {variable: task for task in left for variable in graph.tasks[task].published}
+    there = frozenset(graph.vars).union(*(graph.tasks[task].published for task in runs))
+    missing = {variable: task for variable, task in set_by.items() if variable not in there}
     option = "--only" if is_alone else "--from"
     details: list[Detail] = []
     needed: list[str] = []
@@ -58,23 +51,17 @@ def check_left_out(graph: Graph, name: str, *, is_alone: bool) -> None:
             f"workflow '{graph.ref}' cannot begin at '{name}': what it reads would be missing",
             code="left_out",
             details=details,
-            hint=f"--from {next(one for one in edges if one in needed)}, or with what an earlier run gave:"
+            hint=f"--from {next(one for one in graph.edges if one in needed)}, or with what an earlier run gave:"
             " attune execution retry ID --from-failed",
         )
-
-
-def _published(graph: Graph, name: str) -> Iterator[str]:
-    for transition in graph.tasks[name].next:
-        yield from transition.published
 
 
 def _needed(graph: Graph, name: str) -> Iterator[tuple[str, WrittenPath]]:
     """Yield each path without which a workflow that begins at a task surely fails, and where it is written."""
     for task in _surely_run(graph, name):
         for one in (task, *task.tasks):
-            inner: Place = "task" if one.with_items is None else "item"
             yield from _paths(graph, one.with_items, f"{one.name}.with_items", "task")
-            yield from _paths(graph, one.input, f"{one.name}.input", inner)
+            yield from _paths(graph, one.input, f"{one.name}.input", place_of_input(one.with_items))
     yield from _paths(graph, graph.output_map, "output_map", "task")
 
 
@@ -93,7 +80,6 @@ def _surely_run(graph: Graph, name: str) -> list[Task]:
             continue
         found[task.name] = task
         for transition in task.next:
-            when = None if transition.when is None else without_braces(transition.when)[0].strip()
-            if when in {None, "true", "succeeded()"}:
+            if transition.condition in {None, "succeeded()"}:
                 pending += transition.do
     return list(found.values())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attune_cli.runtime.expressions.faults import ParseError
 from attune_cli.runtime.expressions.predicate import read_predicate
 from attune_cli.runtime.expressions.templates import read_template
-from attune_cli.runtime.expressions.workflow_scope import TASKS, VARIABLES, vocabulary_of
+from attune_cli.runtime.expressions.workflow_scope import TASKS, VARIABLES, place_of_input, vocabulary_of
 from attune_cli.runtime.store import definitions
 from attune_cli.values import immutable
 
@@ -60,7 +60,7 @@ def reads_after(graph: Graph, task: Task) -> Reads:
 
 
 def _paths_of(graph: Graph, task: Task) -> Iterator[WrittenPath]:
-    place: Place = "task" if task.with_items is None else "item"
+    place = place_of_input(task.with_items)
     yield from _in_condition(graph, task.when, "task")
     yield from _in_template(graph, task.with_items, "task")
     yield from _in_template(graph, [task.input, task.permission_set_refs], place)

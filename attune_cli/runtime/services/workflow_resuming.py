@@ -92,9 +92,8 @@ def alone(job: JobDefinition, name: str) -> JobDefinition:
 def begin_at(tx: Transaction, execution: int, graph: Graph, name: str, sealer: Sealer) -> None:
     """Let a workflow begin at a task. What that does not lead to counts as completed for joins, and does not run."""
     insert(tx, execution, graph, sealer, due=None)
-    edges = {task.name: task.targets for task in graph.tasks.values() if task.within is None}
-    reached = reached_from([name], edges)
-    for other in edges:
+    reached = reached_from([name], graph.edges)
+    for other in graph.edges:
         if other not in reached:
             row = workflow_tasks.insert(tx, execution, other, 1, status=TaskStatus.SKIPPED)
             workflow_tasks.set_handled(tx, row.id)
@@ -247,19 +246,15 @@ def _taken(
 ) -> Iterator[tuple[TaskRow, TaskStatus]]:
     """Yield each row of the earlier run that the next one begins with, and what it is to that."""
     begun: set[str] = set()
-    top = redone.begins | redone.followed
+    top, again = redone.begins | redone.followed, redone.begins | redone.behind
     for row in rows:
         if row.name not in graph.tasks:
             continue
         if row.within is not None:
             yield row, row.status
-        elif row.name in redone.behind:
-            led_by_kept = set(row.arrivals) - redone.behind - top
-            if row.name not in begun and led_by_kept:
-                begun.add(row.name)
-                yield row, TaskStatus.WAITING
-        elif row.name in redone.begins:
-            if row.name not in begun:
+        elif row.name in again:
+            is_led_to_anew = row.name in redone.behind and not set(row.arrivals) - redone.behind - top
+            if row.name not in begun and not is_led_to_anew:
                 begun.add(row.name)
                 yield row, TaskStatus.WAITING
         elif row.name in redone.followed and row.status is TaskStatus.COMPLETED:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from attune_cli.runtime.model.actions import Json
-from attune_cli.runtime.model.workflows.cycles import Edge, back_edges, cycles_of, reversed_edges
+from attune_cli.runtime.model.workflows.cycles import Edge, Edges, back_edges, cycles_of, reversed_edges
 from attune_cli.runtime.model.workflows.task import Task, task_of
 from attune_cli.values import immutable
 
@@ -92,8 +92,12 @@ class Graph:
     @cached_property
     def variables(self) -> frozenset[str]:
         """Names of the variables: what `vars` begins with, and what some task publishes."""
-        published = (name for task in self.tasks.values() for one in task.next for name in one.published)
-        return frozenset([*self.vars, *published])
+        return frozenset(self.vars).union(*(task.published for task in self.tasks.values()))
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Each task that is not nested → those that it leads to."""
+        return {task.name: task.targets for task in self.tasks.values() if task.within is None}
 
 
 def entries(edges: dict[str, tuple[str, ...]]) -> tuple[str, ...]:

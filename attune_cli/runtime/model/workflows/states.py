@@ -38,6 +38,8 @@ class TaskStatus(StrEnum):
 SUCCESSES = frozenset({TaskStatus.COMPLETED, TaskStatus.SKIPPED})
 OPEN = frozenset({TaskStatus.WAITING, TaskStatus.RUNNING})
 FAILURES = frozenset(TaskStatus) - SUCCESSES - OPEN
+FAULTY = FAILURES - {TaskStatus.CANCELLED}
+"""Failures that nobody wished for."""
 
 
 @immutable(kw_only=True)

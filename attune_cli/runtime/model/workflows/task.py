@@ -38,6 +38,12 @@ class Transition:
     do: tuple[str, ...] = ()
 
     @property
+    def condition(self) -> str | None:
+        """`when` without braces, its words one space apart; None where it always holds."""
+        text = None if self.when is None else " ".join(without_braces(self.when)[0].split())
+        return None if text == "true" else text
+
+    @property
     def published(self) -> dict[str, Json]:
         """Return variable → its template: everything of `publish` together, a later one of a name wins."""
         merged: dict[str, Json] = {}
@@ -76,6 +82,11 @@ class Task:
     def targets(self) -> tuple[str, ...]:
         """Return the tasks that this one leads to, each once, in the order in which it says so."""
         return tuple(dict.fromkeys(name for transition in self.next for name in transition.do))
+
+    @property
+    def published(self) -> frozenset[str]:
+        """Names of the variables that some transition of it sets."""
+        return frozenset(name for transition in self.next for name in transition.published)
 
 
 def task_of(written: dict[str, Json], within: str | None = None) -> Task:

@@ -9,7 +9,7 @@ from attune_cli.runtime.engine.limits import DEFINITIONS_KEPT
 from attune_cli.runtime.expressions.faults import ParseError
 from attune_cli.runtime.expressions.predicate import read_predicate
 from attune_cli.runtime.expressions.templates import read_template
-from attune_cli.runtime.expressions.workflow_scope import vocabulary_of
+from attune_cli.runtime.expressions.workflow_scope import place_of_input, vocabulary_of
 from attune_cli.runtime.model.automations import WorkflowDefinition
 from attune_cli.runtime.model.jobs import JobDefinition
 from attune_cli.runtime.model.workflows.graph import Graph
@@ -71,7 +71,7 @@ class Plan:
         return None if written is None else self._template(written, "output_map", "task")
 
     def _ready(self, task: Task) -> ReadyTask:
-        inner: Place = "task" if task.with_items is None else "item"
+        inner = place_of_input(task.with_items)
         refs = task.permission_set_refs
         return ReadyTask(
             task=task,
