@@ -21,7 +21,7 @@ class Options:
 
     @classmethod
     def parameters(cls) -> Iterator[inspect.Parameter]:
-        """Yield the options as the parameters of a function, those of the base class first."""
+        """Yield the options as the parameters of a function, in the order in which they are declared."""
         for name, annotation in inspect.get_annotations(cls).items():
             yield inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=getattr(cls, name), annotation=annotation

@@ -248,8 +248,7 @@ def _settle(store: Store, home: Home, settings: Settings, dead: list[str]) -> No
         if workflows.ownerless_canceling(tx):
             orchestrator(settings, sealer).end_ownerless(tx)
         left = {host.id for host in hosts.all_hosts(tx)}
-    _forget(home, set(dead) - left)
-    _forget(home, _never_recorded(home, left))
+    _forget(home, (set(dead) - left) | _never_recorded(home, left))
 
 
 def has_dead_hosts(home: Home) -> bool:

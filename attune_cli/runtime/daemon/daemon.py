@@ -113,10 +113,8 @@ class Daemon:
             signal.signal(number, lambda _number, _frame, word=word: self._words.put(word))
         begun: list[Part] = []
         try:
-            parts = [
-                Neighbours(self),
-                *self._parts(self),
-            ]  # an address is taken before the engine starts what is told of it
+            # An address is taken before the engine starts what is told of it.
+            parts = [Neighbours(self), *self._parts(self)]
             self._room.start()
             for part in parts:
                 part.start()

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from attune_cli.runtime.model.actions import Json
 
 Path = tuple[str | int, ...]
+"""Keys and indexes that lead into a value."""
 
 TASKS = ("task", "tasks")
 """Names below which a workflow has what its tasks gave."""
-"""Keys and indexes that lead into a value."""
 
 
 @immutable

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from attune_cli.runtime.clock import rfc3339
-from attune_cli.runtime.expressions.scope import Found, found_key
+from attune_cli.runtime.expressions.scope import Found
 from attune_cli.runtime.expressions.workflow_scope import Ended, WorkflowScope
 from attune_cli.runtime.model.definitions import PackManifest
 from attune_cli.runtime.model.parameters import secret_pointers
@@ -15,7 +15,8 @@ from attune_cli.runtime.model.pointers import format_pointer, put_back
 from attune_cli.runtime.model.secret_places import take_out
 from attune_cli.runtime.model.workflows.results import View, without_aliases
 from attune_cli.runtime.services import pack_config
-from attune_cli.runtime.store import keys, packs, workflows
+from attune_cli.runtime.services.readable_keys import read_key
+from attune_cli.runtime.store import packs, workflows
 from attune_cli.runtime.store.sealing import opened_parameters
 from attune_cli.values import immutable
 
@@ -112,11 +113,8 @@ class Surroundings:
 
     def _key(self, ref: str) -> Found:
         """Return a key of the system, of the workflow's pack or of the workflow."""
-        visible = {("system", ""), ("pack", self._definition.pack_ref), ("action", self._definition.ref)}
-        key = keys.get(self._tx, ref)
-        if key is None or (key.owner_type, key.owner) not in visible:
-            raise LookupError(ref)
-        return found_key(keys.read_value(key, self._sealer), is_secret=key.encrypted)
+        own = self._definition
+        return read_key(self._tx, ref, self._sealer, pack_ref=own.pack_ref, action_ref=own.ref)
 
 
 @immutable(kw_only=True)
